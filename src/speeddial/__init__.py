@@ -1,0 +1,1 @@
+"""Speeddial: agents whose work is done by specialist small language models."""

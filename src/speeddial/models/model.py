@@ -1,0 +1,144 @@
+"""The protocol every engine fulfils: one constrained request in, one completion with its receipt out.
+
+It knows nothing of experts, tools or the record; those are above it (`speeddial.call`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from speeddial.contract import Contract
+from speeddial.errors import UnprovenConstraint
+from speeddial.messages import Message
+
+
+@dataclass(frozen=True)
+class Request:
+    """One decode: what is said, what may come back, and how much of it."""
+
+    messages: tuple[Message, ...]
+    contract: Contract
+    """What the output must satisfy; its `grammar` constrains the decoding."""
+    adapter: Path | None = None
+    """PEFT adapter folder for the base model; server engines address it by the folder's expert name."""
+    adapter_name: str = ""
+    """The name under which a server has loaded that adapter; empty means the base model."""
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+    timeout: float = 60.0
+    """Seconds until the engine gives up with `EngineTimeout`."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof of how a completion was decoded (promise P2)."""
+
+    constrained: bool
+    backend: str
+    """Grammar back end with version, e.g. ``llguidance 1.9.1 via outlines 1.3.3``."""
+    schema_hash: str
+    proven_by: str = ""
+    """What proves it: ``in-process`` or ``canary 2026-11-22T08:00:00Z``; empty when nothing does."""
+
+    def as_dict(self) -> dict[str, str | bool]:
+        return {
+            "constrained": self.constrained,
+            "backend": self.backend,
+            "schema_hash": self.schema_hash,
+            "proven_by": self.proven_by,
+        }
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back, as bytes of text, with what it cost."""
+
+    text: str
+    receipt: Receipt
+    model: str
+    """The full name that served it, e.g. ``embedded:smollm2-135m-instruct``."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_forced: int = 0
+    """Of `tokens_out`, those that the grammar left no choice about; -1 when the engine cannot say."""
+    confidence: float | None = None
+    """Geometric mean probability of the tokens that were the model's own choice; None when unknown."""
+    finish: Literal["stop", "length"] = "stop"
+    latency_ms: float = 0.0
+    cost: float = 0.0
+    """In US dollars, from the price table in the settings; 0 for local engines."""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Outcome of the start-up proof that constrained decoding is live on this engine."""
+
+    passed: bool
+    backend: str
+    detail: str
+    at: str = ""
+    """UTC time, ISO 8601."""
+
+
+class Model(ABC):
+    """One model on one engine.
+
+    Subclasses implement `_complete` and `_canary`; `complete` adds the rule that nothing is sent to
+    an engine whose constraint is not proven.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Full name, ``engine:model``."""
+        self._canary_result: Canary | None = None
+        # The lock belongs to the loop that first waits on it, hence made on first use.
+        self._canary_lock: asyncio.Lock | None = None
+
+    @property
+    def engine(self) -> str:
+        """The part of the name before the first colon."""
+        return self.name.split(":", 1)[0]
+
+    @abstractmethod
+    async def _complete(self, request: Request, canary: Canary) -> Completion:
+        """Decode once. Raises EngineError subclasses; never returns an empty text for a refused schema."""
+
+    @abstractmethod
+    async def _canary(self) -> Canary:
+        """Run the proof: a constraint that an unconstrained model would break."""
+
+    async def canary(self) -> Canary:
+        """The proof's outcome, run once for this object.
+
+        Raises:
+            EngineUnreachable, EngineTimeout: the engine did not answer.
+        """
+        if self._canary_lock is None:
+            self._canary_lock = asyncio.Lock()
+        async with self._canary_lock:
+            if self._canary_result is None:
+                self._canary_result = await self._canary()
+        return self._canary_result
+
+    async def complete(self, request: Request) -> Completion:
+        """Decode one request under its contract.
+
+        Raises:
+            UnprovenConstraint: the canary failed, so the request was not sent.
+            EngineError: the engine failed; `retryable` says whether trying again can help.
+        """
+        canary = await self.canary()
+        if not canary.passed:
+            raise UnprovenConstraint(
+                f"{self.name}: constrained decoding is not live ({canary.detail})",
+                hint="run `speeddial doctor` to see what the server must be started with",
+            )
+        return await self._complete(request, canary)
+
+    async def aclose(self) -> None:
+        """Release what the engine holds; safe to call twice."""
