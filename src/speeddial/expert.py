@@ -1,0 +1,87 @@
+"""An expert: a specialist model with a card that says what it does, with which tools, on which weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speeddial.card import Card
+from speeddial.messages import compact_json
+from speeddial.tool import Tool
+
+RESULT_KINDS = ("scalar", "table", "text")
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A specialist, as its ``experts/NAME/card.toml`` describes it."""
+
+    name: str
+    summary: str
+    """One line that the planner reads."""
+    task: str
+    """What it does, for people."""
+    when_to_call: tuple[str, ...]
+    """Example requests; retrieval over a large registry searches them."""
+    tools: tuple[str, ...]
+    prompt: str
+    """The system prompt, fixed, so that an engine can keep its state."""
+    folder: Path
+    model: str = ""
+    """Engine and model that it was made for; settings may name another."""
+    adapter: Path | None = None
+    """PEFT adapter folder, when it has weights of its own."""
+    threshold: float = 0.0
+    """Confidence under which its call is escalated."""
+    needs_file: bool = False
+    accepts: tuple[str, ...] = ()
+    """Kinds of earlier results that a step of this expert may refer to."""
+    next: tuple[str, ...] = ()
+    """Experts phoned, in this order, when it cannot serve a step; the generalist comes last by itself."""
+    version: str = "0"
+    schema_hash: str = ""
+    """Hash of its tools' schemas at training time; empty when it is bound to none."""
+    provenance: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_card(cls, path: Path) -> Expert:
+        """Read a card.
+
+        Raises:
+            ProjectError: naming the card, the key, what was given and what is expected.
+        """
+        card = Card.read(path)
+        folder = path.parent
+        adapter = card.text("adapter", "")
+        expert = cls(
+            name=card.name(folder.name),
+            summary=card.text("summary"),
+            task=card.text("task"),
+            when_to_call=card.texts("when_to_call", ()),
+            tools=card.texts("tools"),
+            prompt=card.file("prompt", "prompt.md"),
+            folder=folder,
+            model=card.text("model", ""),
+            adapter=card.folder("adapter") if adapter else None,
+            threshold=card.number("threshold", 0.0, at_most=1.0),
+            needs_file=card.flag("needs_file", False),
+            accepts=card.choices("accepts", RESULT_KINDS),
+            next=card.texts("next", ()),
+            version=card.text("version", "0"),
+            schema_hash=card.text("schema_hash", ""),
+            provenance=card.table("provenance"),
+        )
+        card.finish()
+        return expert
+
+    def tools_hash(self, tools: Mapping[str, Tool]) -> str:
+        """Hash over this expert's tools as they are now; compare with `schema_hash`."""
+        pairs = [[name, tools[name].schema_hash] for name in sorted(self.tools)]
+        return f"sha256:{hashlib.sha256(compact_json(pairs).encode()).hexdigest()}"
+
+    def is_stale(self, tools: Mapping[str, Tool]) -> bool:
+        """Whether a tool changed since the expert was trained."""
+        return bool(self.schema_hash) and self.schema_hash != self.tools_hash(tools)

@@ -1,0 +1,191 @@
+"""Settings of a project, and where each value came from.
+
+Flags win over ``SPEEDDIAL_*`` environment variables, those over the project file's ``[tool.speeddial]``
+table, that over the defaults here.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from speeddial.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "SPEEDDIAL_"
+_Number = TypeVar("_Number", int, float)
+BASE_MODEL = "embedded:smollm2-135m-instruct"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set; the comments under the fields are what `speeddial doctor` prints."""
+
+    model: str = BASE_MODEL
+    """Engine of the experts that name none."""
+    planner: str = BASE_MODEL
+    """Engine of the planner, which is also the generalist that is phoned last."""
+    expert_models: Mapping[str, str] = field(default_factory=dict)
+    """Engine per expert, over what its card says."""
+    workspace: str = "workspace"
+    """Folder that tools may read and write, relative to the project."""
+    record: str = ".speeddial/record.db"
+    """Where the record stands, relative to the workspace."""
+    timezone: str = ""
+    """Zone of the run's clock, an IANA name; empty for the machine's own."""
+    now: str = ""
+    """A fixed clock (ISO 8601) for tests and replays; empty for the real one."""
+    max_steps: int = 12
+    """Steps of one run, replanned ones included."""
+    max_tokens: int = 4096
+    """Tokens that one run may generate."""
+    max_seconds: float = 300.0
+    """Seconds that one run may take."""
+    max_cost: float = 0.0
+    """US dollars that one run may cost; 0 for no limit."""
+    max_replans: int = 1
+    """How often a failed plan is made anew."""
+    transport_retries: int = 2
+    """Tries after the first when an engine cannot be reached."""
+    transport_timeout: float = 60.0
+    """Seconds an engine may take for one call."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Setting -> where its value came from; filled in by `load`."""
+
+    @classmethod
+    def load(
+        cls,
+        root: Path | None,
+        overrides: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Merge all sources.
+
+        Args:
+            root: the project's folder; None when there is none.
+            overrides: values of flags; None values count as not given.
+            environment: os.environ unless given.
+
+        Raises:
+            SettingsError: an unknown setting or a value of the wrong type, naming its source.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        names = {item.name for item in fields(cls)} - {"sources"}
+
+        def put(name: str, value: Any, source: str) -> None:
+            if name not in names:
+                raise SettingsError(
+                    f"{source}: unknown setting {name!r}", hint=f"known: {', '.join(sorted(names))}"
+                )
+            values[name] = _convert(name, value, source)
+            sources[name] = source
+
+        if root is not None:
+            path, table = project_table(root)
+            for name, value in table.items():
+                put(name, value, f"{path.name} [tool.speeddial]")
+        for key, text in environment.items():
+            name = key.removeprefix(ENVIRONMENT_PREFIX).lower()
+            # Other SPEEDDIAL_ variables (cache folder, keys of the viewer) belong to their own files.
+            if key.startswith(ENVIRONMENT_PREFIX) and name in names and text:
+                put(name, text, key)
+        for name, value in (overrides or {}).items():
+            if value is not None:
+                put(name, value, f"--{name.replace('_', '-')}")
+        settings = cls(**values, sources={name: sources.get(name, "default") for name in names})
+        settings.clock()
+        return settings
+
+    def clock(self) -> datetime:
+        """The run's reference time, aware, in the run's zone.
+
+        Raises:
+            SettingsError: an unknown zone or a clock that is not ISO 8601.
+        """
+        try:
+            zone = ZoneInfo(self.timezone) if self.timezone else None
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise SettingsError(
+                f"timezone: {self.timezone!r} is not an IANA zone", hint="for example Europe/Berlin"
+            ) from error
+        if not self.now:
+            return datetime.now(zone) if zone else datetime.now().astimezone()
+        try:
+            moment = datetime.fromisoformat(self.now)
+        except ValueError as error:
+            raise SettingsError(
+                f"now: {self.now!r} is not an ISO 8601 time", hint="for example 2026-11-22T09:00:00+01:00"
+            ) from error
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=zone) if zone else moment.astimezone()
+        return moment.astimezone(zone) if zone else moment
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody set this value."""
+        return self.sources.get(name, "default") == "default"
+
+
+def project_table(root: Path) -> tuple[Path, dict[str, Any]]:
+    """The project's settings table and the file it stands in.
+
+    Raises:
+        SettingsError: the file is not TOML.
+    """
+    for name, keys in (("speeddial.toml", ()), ("pyproject.toml", ("tool", "speeddial"))):
+        path = root / name
+        if not path.is_file():
+            continue
+        try:
+            table: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: not valid TOML: {error}", hint="mend the file") from error
+        for key in keys:
+            table = table.get(key) if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            return path, table
+    return root / "speeddial.toml", {}
+
+
+def _convert(name: str, value: Any, source: str) -> Any:
+    kind = get_type_hints(Settings)[name]
+    if name == "expert_models":
+        return _expert_models(value, source)
+    if kind is str and isinstance(value, str):
+        return value
+    try:
+        if kind is int and not isinstance(value, bool) and not isinstance(value, float):
+            return _at_least_zero(int(value))
+        if kind is float and not isinstance(value, bool):
+            return _at_least_zero(float(value))
+    except (TypeError, ValueError):
+        pass
+    raise SettingsError(
+        f"{source}: {name} = {value!r}", hint=f"give {name} as a {kind.__name__}, not below zero"
+    )
+
+
+def _at_least_zero(value: _Number) -> _Number:
+    if not value >= 0:
+        raise ValueError(value)
+    return value
+
+
+def _expert_models(value: Any, source: str) -> dict[str, str]:
+    """A table in TOML; ``organizer=vllm:organizer@URL,tables=...`` in the environment and flags."""
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not mark for _, mark, _ in pairs):
+            raise SettingsError(
+                f"{source}: expert_models = {value!r}", hint="give it as EXPERT=MODEL[,EXPERT=MODEL]"
+            )
+        return {name.strip(): model.strip() for name, _, model in pairs}
+    if isinstance(value, Mapping) and all(isinstance(model, str) for model in value.values()):
+        return dict(value)
+    raise SettingsError(f"{source}: expert_models = {value!r}", hint="give a table of EXPERT = MODEL")
