@@ -1,0 +1,103 @@
+"""`speeddial check`: everything about a project that can be known to be wrong before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from speeddial.errors import Problem, SpeeddialError
+from speeddial.expert import Expert
+from speeddial.models import parse_name
+from speeddial.project import Project
+
+
+@dataclass(frozen=True)
+class Enforcement:
+    """What decoding guarantees for one tool, and what only the validator does."""
+
+    tool: str
+    effect: str
+    by_grammar: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check."""
+
+    problem: Problem
+    next_step: str
+    fatal: bool = True
+    """False for what works but deserves a look (an untuned expert)."""
+
+    def __str__(self) -> str:
+        return f"{self.problem}; next: {self.next_step}"
+
+
+def findings(project: Project) -> Iterator[Finding]:
+    """Every problem, in the order of the rooms.
+
+    Args:
+        project: opened, its rooms need not load.
+    """
+    for problem in project.problems:
+        yield Finding(problem, "mend the file")
+    for expert in project.experts.values():
+        yield from _expert(project, expert)
+    for agent in project.agents.values():
+        path = agent.folder / "agent.toml"
+        if agent.role == "planner" and "{experts}" not in agent.prompt:
+            yield Finding(
+                Problem(f"{path}: prompt", "a text with {experts} where the registry goes", "none"),
+                "put {experts} into the prompt file",
+            )
+        if agent.model and agent.model != "compose":
+            yield from _model_name(path, agent.model)
+    if not any(agent.role == "planner" for agent in project.agents.values()):
+        yield Finding(Problem("agents/", "an agent with role = \"planner\"", "none"), "add agents/planner/agent.toml")
+
+
+def enforcement(project: Project) -> list[Enforcement]:
+    """Per tool: what its grammar enforces and what is enforced after decoding."""
+    return [
+        Enforcement(
+            tool.name, tool.effect, tuple(tool.contract.report.by_grammar), tuple(tool.contract.report.after)
+        )
+        for tool in project.tools.values()
+    ]
+
+
+def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
+    card = expert.folder / "card.toml"
+    if not expert.tools:
+        yield Finding(Problem(f"{card}: tools", "at least one tool", "none"), "name the tools it may call")
+        return
+    if any(name not in project.tools for name in expert.tools):
+        return  # already reported by the project
+    yield from _model_name(card, project.model_of(expert))
+    if expert.is_stale(project.tools):
+        yield Finding(
+            Problem(
+                f"{card}: schema_hash",
+                expert.schema_hash,
+                f"{expert.tools_hash(project.tools)}: a tool changed since the expert was trained",
+            ),
+            "train it again, or set the new hash if the change does not matter to it",
+            fatal=False,
+        )
+    if expert.adapter is None:
+        yield Finding(
+            Problem(f"{card}: adapter", "trained weights", "none: the expert is untuned"),
+            "train one from the record, or leave it so",
+            fatal=False,
+        )
+
+
+def _model_name(path: Path, name: str) -> Iterator[Finding]:
+    try:
+        parse_name(name)
+    except SpeeddialError as error:
+        yield Finding(
+            Problem(f"{path}: model", "ENGINE:NAME", f"{name!r}: {error.message}"), error.hint or "mend the name"
+        )
