@@ -40,6 +40,8 @@ class Project:
         self.root = root.resolve()
         self.settings = Settings.load(self.root, overrides)
         self._problems: dict[str, list[Problem]] = {}
+        self._mount = ModuleType(MOUNT, "The project folder, mounted.")
+        self._mount.__path__ = [str(self.root)]
 
     @staticmethod
     def find(start: Path | None = None) -> Path:
@@ -201,13 +203,10 @@ class Project:
         return found
 
     def _import(self, room: str, stem: str) -> ModuleType:
-        mount = sys.modules.get(MOUNT)
-        if mount is None or list(mount.__path__) != [str(self.root)]:
+        if sys.modules.get(MOUNT) is not self._mount:
             for name in [name for name in sys.modules if name == MOUNT or name.startswith(f"{MOUNT}.")]:
                 del sys.modules[name]
-            mount = ModuleType(MOUNT, "The project folder, mounted.")
-            mount.__path__ = [str(self.root)]
-            sys.modules[MOUNT] = mount
+            sys.modules[MOUNT] = self._mount
             importlib.invalidate_caches()
         return importlib.import_module(f"{MOUNT}.{room}.{stem}")
 

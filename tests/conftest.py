@@ -1,0 +1,94 @@
+"""Fixtures shared by all tests: a clean environment, a small project, the base model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+TOOLS = '''
+"""Tools of the test project."""
+
+from typing import Literal
+
+from speeddial import ToolContext, ToolError, tool
+
+
+@tool(effect="read")
+def add(a: int, b: int) -> int:
+    """Add two whole numbers."""
+    return a + b
+
+
+@tool(effect="write")
+def note(context: ToolContext, text: str, mood: Literal["good", "bad"] = "good") -> str:
+    """Write a note."""
+    path = context.workspace / "notes.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if not any(line.startswith(context.idempotency_key) for line in lines):
+        lines.append(f"{context.idempotency_key}\\t{mood}\\t{text}")
+        path.write_text("\\n".join(lines) + "\\n", encoding="utf-8")
+    return f"noted: {text}"
+
+
+@tool(effect="external")
+def send(context: ToolContext, to: str) -> str:
+    """Send a letter."""
+    if to == "nobody":
+        raise ToolError("to: expected a person, got 'nobody'")
+    with (context.workspace / "sent.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{to}\\n")
+    return f"sent to {to}"
+'''
+
+CARDS = {
+    "adder": ('summary = "sums of two whole numbers"\ntask = "Adds."\ntools = ["add"]\n', "You are adder."),
+    "writer": (
+        'summary = "notes and letters"\ntask = "Writes."\ntools = ["note", "send"]\n'
+        'accepts = ["scalar", "text"]\n',
+        "You are writer.",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SPEEDDIAL_") and name != "SPEEDDIAL_CACHE":
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small project with two experts on scripted models and gives its folder."""
+
+    def make(folder: str = "project", *, model: str = "scripted", settings: str = "") -> Path:
+        root = tmp_path / folder
+        for room in ("agents/planner", "tools", "experts", "workflows"):
+            (root / room).mkdir(parents=True)
+        (root / "pyproject.toml").write_text(
+            f'[tool.speeddial]\nplanner = "{model}"\nmodel = "{model}"\n{settings}', encoding="utf-8"
+        )
+        (root / "agents/planner/agent.toml").write_text('role = "planner"\n', encoding="utf-8")
+        (root / "agents/planner/prompt.md").write_text("You are the planner.\nExperts:\n{experts}\n", encoding="utf-8")
+        (root / "tools/desk.py").write_text(TOOLS, encoding="utf-8")
+        for name, (card, prompt) in CARDS.items():
+            (root / "experts" / name).mkdir()
+            (root / "experts" / name / "card.toml").write_text(card, encoding="utf-8")
+            (root / "experts" / name / "prompt.md").write_text(prompt, encoding="utf-8")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def base_model() -> Iterator[Path]:
+    """The embedded base, fetched once into the user's cache as `speeddial models pull` does."""
+    from speeddial.models.base_model import ensure_base
+
+    yield ensure_base()
