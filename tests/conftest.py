@@ -75,7 +75,9 @@ def make_project(tmp_path: Path) -> Callable[..., Path]:
             f'[tool.speeddial]\nplanner = "{model}"\nmodel = "{model}"\n{settings}', encoding="utf-8"
         )
         (root / "agents/planner/agent.toml").write_text('role = "planner"\n', encoding="utf-8")
-        (root / "agents/planner/prompt.md").write_text("You are the planner.\nExperts:\n{experts}\n", encoding="utf-8")
+        (root / "agents/planner/prompt.md").write_text(
+            "You are the planner.\nExperts:\n{experts}\n", encoding="utf-8"
+        )
         (root / "tools/desk.py").write_text(TOOLS, encoding="utf-8")
         for name, (card, prompt) in CARDS.items():
             (root / "experts" / name).mkdir()

@@ -27,5 +27,7 @@ def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
     # One process a page: a reader pastes the fences one after the other into the same file.
     script = tmp_path / f"{page.stem}.py"
     script.write_text("\n\n".join(FENCE.findall(page.read_text(encoding="utf-8"))), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr

@@ -51,10 +51,26 @@ def test_two_projects_in_one_process_do_not_mix(make_project: MakeProject) -> No
         ("experts/adder/card.toml", "summary = 3\ntask = 'x'\ntools = ['add']\n", ["summary", "a text", "3"]),
         ("experts/adder/card.toml", "summary = 'x'\ntools = ['add']\n", ["task", "nothing"]),
         ("experts/adder/card.toml", "summary='x'\ntask='x'\ntools=['ad']\n", ["tools", "'ad'", "add"]),
-        ("experts/adder/card.toml", "summary='x'\ntask='x'\ntools=['add']\ncolour='red'\n", ["colour", "known key"]),
-        ("experts/adder/card.toml", "summary='x'\ntask='x'\ntools=['add']\nthreshold=3\n", ["threshold", "0 to 1"]),
-        ("experts/adder/card.toml", "summary='x'\ntask='x'\ntools=['add']\nadapter='a'\n", ["adapter", "folder"]),
-        ("experts/adder/card.toml", "summary='x'\ntask='x'\ntools=['add']\nnext=['bob']\n", ["next", "'bob'"]),
+        (
+            "experts/adder/card.toml",
+            "summary='x'\ntask='x'\ntools=['add']\ncolour='red'\n",
+            ["colour", "known key"],
+        ),
+        (
+            "experts/adder/card.toml",
+            "summary='x'\ntask='x'\ntools=['add']\nthreshold=3\n",
+            ["threshold", "0 to 1"],
+        ),
+        (
+            "experts/adder/card.toml",
+            "summary='x'\ntask='x'\ntools=['add']\nadapter='a'\n",
+            ["adapter", "folder"],
+        ),
+        (
+            "experts/adder/card.toml",
+            "summary='x'\ntask='x'\ntools=['add']\nnext=['bob']\n",
+            ["next", "'bob'"],
+        ),
         ("experts/adder/card.toml", "summary = \n", ["card.toml", "TOML"]),
         ("agents/planner/agent.toml", 'role = "boss"\n', ["role", "'boss'", "planner"]),
         ("tools/desk.py", "import nothing_of_that_name\n", ["desk.py:1", "nothing_of_that_name"]),
@@ -74,7 +90,9 @@ def test_a_broken_file_is_one_line_that_says_where_and_what(
 
 def test_the_same_tool_name_twice_is_reported_with_both_files(make_project: MakeProject) -> None:
     root = make_project()
-    (root / "tools/other.py").write_text((root / "tools/desk.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (root / "tools/other.py").write_text(
+        (root / "tools/desk.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     with pytest.raises(ProjectError, match=r"other\.py.*desk\.py.*'add'"):
         Project.load(root)
 
@@ -84,7 +102,9 @@ def test_an_unknown_expert_is_answered_with_the_known_names(make_project: MakePr
         Project.load(make_project()).expert("bob")
 
 
-def test_an_experts_model_comes_from_its_setting_then_from_all_then_from_its_card(make_project: MakeProject) -> None:
+def test_an_experts_model_comes_from_its_setting_then_from_all_then_from_its_card(
+    make_project: MakeProject,
+) -> None:
     root = make_project(settings='[tool.speeddial.expert_models]\nadder = "scripted:own"\n')
     project = Project.load(root)
     assert project.model_of(project.expert("adder")) == "scripted:own"

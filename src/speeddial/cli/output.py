@@ -30,7 +30,9 @@ def talk() -> Console:
     """A console on stderr; without colour when piped or with NO_COLOR."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True, no_color=bool(os.environ.get("NO_COLOR")) or None)
+    return Console(
+        stderr=True, highlight=False, soft_wrap=True, no_color=bool(os.environ.get("NO_COLOR")) or None
+    )
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
@@ -51,8 +53,15 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
 def report_error(error: SpeeddialError, *, as_json: bool) -> None:
     """An error as its reader needs it: one JSON line, or two lines on stderr."""
     if as_json:
-        emit({"type": "error", "code": error.code, "message": error.message, "hint": error.hint,
-              "exit_code": error.exit_code})
+        emit(
+            {
+                "type": "error",
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "exit_code": error.exit_code,
+            }
+        )
     console = talk()
     console.print(f"[red]error:[/red] {plain(error.message)}")
     if error.hint:

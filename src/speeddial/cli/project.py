@@ -40,11 +40,22 @@ def experts(json: Json = False) -> None:
     project = Project.load()
     rows = []
     for expert in project.experts.values():
-        weights = "untuned" if expert.adapter is None else "stale" if expert.is_stale(project.tools) else "tuned"
+        weights = (
+            "untuned" if expert.adapter is None else "stale" if expert.is_stale(project.tools) else "tuned"
+        )
         if json:
-            emit({"name": expert.name, "summary": expert.summary, "model": project.model_of(expert),
-                  "weights": weights, "version": expert.version, "tools": list(expert.tools),
-                  "threshold": expert.threshold, "next": list(expert.next)})
+            emit(
+                {
+                    "name": expert.name,
+                    "summary": expert.summary,
+                    "model": project.model_of(expert),
+                    "weights": weights,
+                    "version": expert.version,
+                    "tools": list(expert.tools),
+                    "threshold": expert.threshold,
+                    "next": list(expert.next),
+                }
+            )
         rows.append((expert.name, weights, project.model_of(expert), expert.summary))
     if not json:
         table(rows, ("expert", "weights", "model", "what it does"))
@@ -58,9 +69,16 @@ def tools(json: Json = False) -> None:
     rows = []
     for tool in project.tools.values():
         if json:
-            emit({"name": tool.name, "effect": tool.effect, "description": tool.description,
-                  "schema": tool.contract.schema, "schema_hash": tool.schema_hash,
-                  "needs_approval": tool.needs_approval})
+            emit(
+                {
+                    "name": tool.name,
+                    "effect": tool.effect,
+                    "description": tool.description,
+                    "schema": tool.contract.schema,
+                    "schema_hash": tool.schema_hash,
+                    "needs_approval": tool.needs_approval,
+                }
+            )
         rows.append((tool.name, tool.effect, tool.description))
     if not json:
         table(rows, ("tool", "effect", "what it does"))
@@ -95,21 +113,35 @@ def check(json: Json = False) -> None:
     for finding in findings(project):
         fatal += finding.fatal
         if json:
-            emit({"type": "problem" if finding.fatal else "note", **finding.problem._asdict(),
-                  "next": finding.next_step})
+            emit(
+                {
+                    "type": "problem" if finding.fatal else "note",
+                    **finding.problem._asdict(),
+                    "next": finding.next_step,
+                }
+            )
         else:
             data(f"{'problem' if finding.fatal else 'note   '}  {finding}")
     for row in enforcement(project):
         if json:
-            emit({"type": "tool", "name": row.tool, "effect": row.effect,
-                  "by_grammar": list(row.by_grammar), "after": list(row.after)})
+            emit(
+                {
+                    "type": "tool",
+                    "name": row.tool,
+                    "effect": row.effect,
+                    "by_grammar": list(row.by_grammar),
+                    "after": list(row.after),
+                }
+            )
         else:
             after = "; after decoding: " + ", ".join(row.after) if row.after else ""
             data(f"tool     {row.tool} ({row.effect}): {len(row.by_grammar)} rules in the grammar{after}")
     if fatal:
         raise typer.Exit(1)
-    talk().print(f"{plain(project.root)}: {len(project.experts)} experts, {len(project.tools)} tools, "
-                 f"{len(project.workflows)} workflows; no problem found")
+    talk().print(
+        f"{plain(project.root)}: {len(project.experts)} experts, {len(project.tools)} tools, "
+        f"{len(project.workflows)} workflows; no problem found"
+    )
 
 
 def doctor(json: Json = False) -> None:
