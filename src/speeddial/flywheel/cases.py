@@ -1,0 +1,231 @@
+"""Evaluation cases, read from any of the forms that public data and experts' own cases come in.
+
+==============================  ==========================================================
+a line holds                    it is
+==============================  ==========================================================
+``input``, ``calls``            a call case; ``columns``, ``files`` are what the call needs
+``input``, ``plan``             a planner case; ``files``, ``experts`` likewise
+``text``, ``intent``, ``slots`` a labelled utterance, judged by the expert's label mapping
+``q``, ``sel``, ``agg``,        a WikiSQL question; its tables stand in ``tables.jsonl`` beside
+``conds``, ``table``            it, plain or ``.xz``
+==============================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from speeddial.column import Column
+from speeddial.errors import NotFound, UserError
+from speeddial.flywheel.labels import LabelMapping, fold
+from speeddial.messages import ToolCall
+
+_NUMBER = re.compile(r"[-+]?(\d[\d,]*)?\.?\d+")
+
+
+class Score(NamedTuple):
+    """How one answer compares with its case."""
+
+    name: bool
+    """The right tool (for a plan: the right experts in the right order)."""
+    exact: bool
+    no_extra: bool
+    """Exact and nothing added that the case does not have."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request with its judge."""
+
+    id: str
+    input: str
+    judge: Callable[[Any], Score]
+    """Takes the answer: a `ToolCall`, or a plan as JSON."""
+    expected: str
+    """For people: what would have been right."""
+    columns: tuple[Column, ...] | None = None
+    files: tuple[str, ...] = ()
+    experts: Mapping[str, str] | None = None
+    """Name -> summary, when the case brings its own registry."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()) -> Iterator[Case]:
+    """Read a file of cases, plain or ``.xz``.
+
+    Args:
+        path: JSON lines.
+        folder: the expert's, where a label mapping stands.
+        unordered: argument names whose list order does not matter.
+
+    Raises:
+        NotFound: no such file.
+        UserError: a line that is in none of the forms, named by its number.
+    """
+    mapping: LabelMapping | None = None
+    tables: dict[str, tuple[Column, ...]] | None = None
+    for number, row in enumerate(_rows(path), start=1):
+        identity = str(row.get("id", number))
+        if "calls" in row and "input" in row:
+            yield _call_case(identity, row, unordered)
+        elif "plan" in row and "input" in row:
+            yield _plan_case(identity, row)
+        elif {"text", "intent", "slots"} <= row.keys():
+            mapping = mapping or LabelMapping.read(_mapping_file(folder))
+            # Other intents of the data are no cases of this expert's; refusals have cases of their own.
+            if row["intent"] in mapping.intents:
+                yield Case(
+                    id=identity,
+                    input=row["text"],
+                    judge=partial(_judge_labels, mapping, row),
+                    expected=json.dumps([row["intent"], row["slots"]], ensure_ascii=False),
+                )
+        elif {"q", "sel", "agg", "conds", "table"} <= row.keys():
+            tables = _tables(path.parent) if tables is None else tables
+            if row["table"] not in tables:
+                raise UserError(
+                    f"{path}:{number}: no table {row['table']!r}", hint="tables.jsonl stands beside the data"
+                )
+            yield _wikisql_case(identity, row, tables[row["table"]], unordered)
+        else:
+            raise UserError(
+                f"{path}:{number}: expected input and calls, or a known data form, got keys {sorted(row)}",
+                hint="see `speeddial eval --help`",
+            )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        raise NotFound(f"no file {path}", hint="check the path")
+    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
+    with opened as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}:{number}: not JSON: {error}", hint="one object per line") from error
+            if not isinstance(row, dict):
+                raise UserError(
+                    f"{path}:{number}: expected an object, got {line[:40]!r}", hint="one object per line"
+                )
+            yield row
+
+
+def _mapping_file(folder: Path) -> Path:
+    found = sorted(folder.glob("*_mapping.toml"))
+    return found[0] if found else folder / "labels_mapping.toml"
+
+
+def _judge_labels(mapping: LabelMapping, row: Mapping[str, Any], call: ToolCall) -> Score:
+    verdict = mapping.judge(row, call)
+    return Score(verdict.tool, verdict.exact, verdict.no_extra)
+
+
+def columns_of(items: Any) -> tuple[Column, ...] | None:
+    """Columns as a line gives them: names, or objects with name and type."""
+    if items is None:
+        return None
+    return tuple(
+        Column(item, "text") if isinstance(item, str) else Column(item["name"], item.get("type", "text"))
+        for item in items
+    )
+
+
+def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str]) -> Case:
+    wanted = [normal(call, unordered) for call in row["calls"]]
+
+    def judge(call: ToolCall) -> Score:
+        got = normal(call.as_dict(), unordered)
+        name = any(got["name"] == item["name"] for item in wanted)
+        # A refusal's wording is free; that it refuses is what counts.
+        exact = any(got == item or (call.is_refusal and got["name"] == item["name"]) for item in wanted)
+        return Score(name, exact, exact)
+
+    return Case(
+        id=identity,
+        input=row["input"],
+        judge=judge,
+        expected=json.dumps(row["calls"], ensure_ascii=False),
+        columns=columns_of(row.get("columns")),
+        files=tuple(row.get("files", ())),
+        extra={key: value for key, value in row.items() if key in ("references",)},
+    )
+
+
+def _plan_case(identity: str, row: Mapping[str, Any]) -> Case:
+    wanted = normal(row["plan"], frozenset({"missing"}))
+
+    def judge(plan: Mapping[str, Any]) -> Score:
+        got = normal(plan, frozenset({"missing"}))
+        experts = [step["expert"] for step in got["steps"]] == [step["expert"] for step in wanted["steps"]]
+        return Score(experts, got == wanted, got == wanted)
+
+    experts = row.get("experts")
+    return Case(
+        id=identity,
+        input=row["input"],
+        judge=judge,
+        expected=json.dumps(row["plan"], ensure_ascii=False),
+        files=tuple(row.get("files", ())),
+        experts=dict(experts) if isinstance(experts, (dict, list)) and experts else None,
+    )
+
+
+def _tables(folder: Path) -> dict[str, tuple[Column, ...]]:
+    for name in ("tables.jsonl", "tables.jsonl.xz"):
+        if (folder / name).is_file():
+            return {
+                row["id"]: tuple(
+                    Column(column, "number" if kind in ("number", "real") else "text")
+                    for column, kind in zip(row["cols"], row["types"], strict=True)
+                )
+                for row in _rows(folder / name)
+            }
+    raise NotFound(f"no tables.jsonl in {folder}", hint="WikiSQL questions need their tables beside them")
+
+
+def _wikisql_case(
+    identity: str, row: Mapping[str, Any], columns: tuple[Column, ...], unordered: frozenset[str]
+) -> Case:
+    item = {"column": row["sel"], **({"aggregate": row["agg"].lower()} if row["agg"] else {})}
+    wanted: dict[str, Any] = {"select": [item]}
+    if row["conds"]:
+        wanted["where"] = [{"column": name, "op": op, "value": value} for name, op, value in row["conds"]]
+    expected = normal(wanted, unordered)
+
+    def judge(call: ToolCall) -> Score:
+        exact = normal(call.arguments, unordered) == expected
+        return Score(not call.is_refusal, exact, exact)
+
+    return Case(
+        id=identity,
+        input=" ".join(row["q"].split()),
+        judge=judge,
+        expected=json.dumps(wanted, ensure_ascii=False),
+        columns=columns,
+    )
+
+
+def normal(value: Any, unordered: frozenset[str], key: str = "") -> Any:
+    """A value as it is compared: texts folded, numbers by their value whether written or quoted
+    ("1,276" is 1276), lists under `unordered` keys sorted."""
+    if isinstance(value, Mapping):
+        return {name: normal(item, unordered, name) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [normal(item, unordered) for item in value]
+        return sorted(items, key=repr) if key in unordered else items
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, float)):
+        return float(value)
+    text = fold(str(value))
+    return float(text.replace(",", "")) if key == "value" and _NUMBER.fullmatch(text) else text
