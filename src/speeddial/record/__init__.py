@@ -1,0 +1,19 @@
+"""The record of everything that was said and done: store, journal, redaction, spans, export."""
+
+from speeddial.record.journal import Approval, Journal, JournalEntry, JournalKey
+from speeddial.record.redact import Redactor
+from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.store import Record
+
+__all__ = [
+    "INTERRUPTED",
+    "RUNNING",
+    "Approval",
+    "InteractionRow",
+    "Journal",
+    "JournalEntry",
+    "JournalKey",
+    "Record",
+    "Redactor",
+    "RunRow",
+]

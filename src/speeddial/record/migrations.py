@@ -1,0 +1,176 @@
+"""The record's schema as an ordered list of migrations and a table of those that were applied.
+
+A migration is never edited once it has shipped: a change of the schema is a new function at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+
+from speeddial.errors import UserError
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def m001_runs_and_interactions(db: sqlite3.Connection) -> None:
+    """Runs, interactions, and the content-addressed texts they refer to. Times are ns since 1970, UTC."""
+    db.execute(
+        """
+        CREATE TABLE contents (
+            hash TEXT PRIMARY KEY,      -- sha256:HEX of the body in UTF-8
+            body TEXT NOT NULL          -- compact JSON, redacted
+        )"""
+    )
+    db.execute(
+        """
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY,        -- sorts by start
+            workflow TEXT NOT NULL,
+            task TEXT NOT NULL,
+            status TEXT NOT NULL,       -- running, done, partial, failed, limit, waiting, cancelled
+            answer TEXT NOT NULL DEFAULT '',
+            error TEXT NOT NULL DEFAULT '',
+            missing TEXT NOT NULL DEFAULT '[]',
+            inputs TEXT NOT NULL DEFAULT '[]',
+            settings TEXT NOT NULL DEFAULT '{}',
+            limits TEXT NOT NULL DEFAULT '{}',
+            versions TEXT NOT NULL DEFAULT '{}',
+            started_ns INTEGER NOT NULL,
+            ended_ns INTEGER,
+            resumed INTEGER NOT NULL DEFAULT 0,
+            writer_pid INTEGER NOT NULL,
+            writer_host TEXT NOT NULL,
+            writer_started TEXT NOT NULL,
+            redactions TEXT NOT NULL DEFAULT '{}'
+        )"""
+    )
+    db.execute(
+        """
+        CREATE TABLE interactions (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL REFERENCES runs(id),
+            kind TEXT NOT NULL,         -- plan, model, tool
+            step INTEGER NOT NULL,      -- number in the plan; 0 for what belongs to the whole run
+            attempt INTEGER NOT NULL,
+            parent INTEGER REFERENCES interactions(id),
+            escalated_from INTEGER REFERENCES interactions(id),
+            reason TEXT NOT NULL DEFAULT '',
+            expert TEXT NOT NULL DEFAULT '',
+            model TEXT NOT NULL DEFAULT '',
+            adapter TEXT NOT NULL DEFAULT '',
+            adapter_version TEXT NOT NULL DEFAULT '',
+            messages TEXT NOT NULL DEFAULT '[]',    -- hashes in contents
+            tools TEXT,                             -- hash in contents
+            schema TEXT,                            -- hash in contents
+            schema_hash TEXT NOT NULL DEFAULT '',
+            tool TEXT NOT NULL DEFAULT '',
+            effect TEXT NOT NULL DEFAULT '',
+            arguments TEXT,
+            resolved TEXT,
+            idempotency_key TEXT NOT NULL DEFAULT '',
+            status TEXT NOT NULL,       -- running, then a Status, or done/failed/unknown_outcome for tools
+            raw TEXT,
+            parsed TEXT,
+            result TEXT,
+            text TEXT NOT NULL DEFAULT '',
+            error TEXT NOT NULL DEFAULT '',
+            receipt TEXT,
+            confidence REAL,
+            finish TEXT NOT NULL DEFAULT '',
+            tokens_in INTEGER NOT NULL DEFAULT 0,
+            tokens_out INTEGER NOT NULL DEFAULT 0,
+            tokens_forced INTEGER NOT NULL DEFAULT 0,
+            cost REAL NOT NULL DEFAULT 0,
+            latency_ms REAL,
+            started_ns INTEGER NOT NULL,
+            ended_ns INTEGER,
+            redactions TEXT NOT NULL DEFAULT '{}'
+        )"""
+    )
+    db.execute("CREATE INDEX interactions_of_run ON interactions(run)")
+    db.execute("CREATE INDEX interactions_of_expert ON interactions(expert, status)")
+    db.execute("CREATE INDEX runs_not_ended ON runs(status) WHERE status = 'running'")
+
+
+def m002_journal(db: sqlite3.Connection) -> None:
+    """What resuming needs: the outcome of every paid or effectful call, and questions to a person."""
+    db.execute(
+        """
+        CREATE TABLE journal (
+            run TEXT NOT NULL REFERENCES runs(id),
+            step INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            effect TEXT NOT NULL,
+            payload TEXT NOT NULL,
+            result TEXT,
+            begun_ns INTEGER NOT NULL,
+            finished_ns INTEGER,
+            redactions TEXT NOT NULL DEFAULT '{}',
+            PRIMARY KEY (run, step, attempt, kind)
+        ) WITHOUT ROWID"""
+    )
+    db.execute(
+        """
+        CREATE TABLE approvals (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL REFERENCES runs(id),
+            step INTEGER NOT NULL,
+            topic TEXT NOT NULL,
+            question TEXT NOT NULL,
+            options TEXT NOT NULL,
+            details TEXT NOT NULL DEFAULT 'null',
+            decision TEXT,
+            text TEXT NOT NULL DEFAULT '',
+            asked_ns INTEGER NOT NULL,
+            answered_ns INTEGER,
+            redactions TEXT NOT NULL DEFAULT '{}',
+            UNIQUE (run, step, topic)
+        )"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_runs_and_interactions, m002_journal)
+
+
+def applied(db: sqlite3.Connection) -> list[str]:
+    """Names of the migrations that this database has, in order; empty for a new one."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone():
+        return []
+    return [row[0] for row in db.execute("SELECT name FROM migrations ORDER BY number")]
+
+
+def migrate(db: sqlite3.Connection, where: str, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+    """Bring the schema up to date inside the caller's transaction; returns the names newly applied.
+
+    Args:
+        where: the database's name for messages.
+
+    Raises:
+        UserError: the database is not a record, or was written by a newer Speeddial.
+    """
+    have = applied(db)
+    names = [migration.__name__ for migration in migrations]
+    if not have and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise UserError(f"{where} is an SQLite file but not a Speeddial record", hint="name another file")
+    if have != names[: len(have)]:
+        unknown = [name for name in have if name not in names]
+        raise UserError(
+            f"{where} was written by a newer Speeddial (schema {have[-1]}, this one knows up to {names[-1]})"
+            if unknown
+            else f"{where} has migrations {have} where {names[: len(have)]} were expected",
+            hint="upgrade Speeddial, or name another record",
+        )
+    if not have:
+        db.execute(
+            "CREATE TABLE migrations"
+            " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ns INTEGER NOT NULL)"
+        )
+    for migration in migrations[len(have) :]:
+        migration(db)
+        db.execute(
+            "INSERT INTO migrations (name, applied_ns) VALUES (?, ?)", (migration.__name__, time.time_ns())
+        )
+    return names[len(have) :]

@@ -1,0 +1,522 @@
+"""The record: every run and every exchange with a model or tool, on disk before its result is used.
+
+    record = Record.open(path)
+    run = record.begin_run("How many orders came from Berlin?")
+    asked = record.start_interaction(run, "model", step=1, expert="tables", messages=..., tools=...)
+    ...                                    # the model decodes
+    record.finish_interaction(asked, "exact", raw=completion.text, parsed=call.as_dict(), ...)
+    record.finish_run(run, "done", answer="12")
+
+A row is written when something starts and updated when it ends, so a run at work can be looked at and
+a crash leaves evidence: rows still ``running`` whose writer has died are reported ``interrupted``.
+Each method is one committed transaction; `writing()` joins several into one. All methods are
+synchronous and may be called from any thread; async code calls them directly (a commit takes less
+than handing it to a thread, see `benchmarks/README.md`).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from speeddial.errors import NotFound, RecordError, UserError
+from speeddial.messages import Message
+from speeddial.record.database import Database, Synchronous
+from speeddial.record.journal import Journal
+from speeddial.record.redact import Counts, Redactor
+from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.writer import Writer
+
+Kind = Literal["plan", "model", "tool"]
+
+_RUN_COLUMNS = """
+    runs.*,
+    (SELECT count(*) FROM interactions WHERE run = runs.id) AS interaction_count,
+    (SELECT coalesce(sum(tokens_in), 0) FROM interactions WHERE run = runs.id) AS tokens_in,
+    (SELECT coalesce(sum(tokens_out), 0) FROM interactions WHERE run = runs.id) AS tokens_out,
+    (SELECT coalesce(sum(cost), 0.0) FROM interactions WHERE run = runs.id) AS cost
+"""
+_JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
+_ROWS_AT_ONCE = 500
+
+
+class Record:
+    """The record of a project; made by `Record.open`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer = Writer.me()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        synchronous: Synchronous = "normal",
+        redactor: Redactor | None = None,
+        busy_timeout: float = 30.0,
+    ) -> Self:
+        """Open a record, making it when it is not there and bringing an older one up to date.
+
+        Args:
+            path: the SQLite file, for example ``workspace/.speeddial/record.db``.
+            synchronous: ``normal``: nothing acknowledged is lost on ``kill -9``, a power cut may cost
+                the last commits; ``full``: a power cut costs nothing either, each commit waits for the disk.
+            redactor: None for the default rules under a key kept in ``PATH.key``.
+            busy_timeout: seconds to wait while another process writes.
+
+        Raises:
+            UserError: not a record, written by a newer Speeddial, or not a place for a file.
+            RecordError: the disk refused.
+        """
+        if "://" in str(path):
+            raise UserError(
+                f"record: {str(path).partition('://')[0]!r} URLs are not supported by this version",
+                hint="set `record` to a file path",
+            )
+        return cls(
+            Database(Path(path), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout)
+        )
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return self._database.path
+
+    @property
+    def redactor(self) -> Redactor:
+        """The redactor of this record, for whatever else of a run is written to disk (checkpoints)."""
+        return self._database.redactor
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What resuming needs: outcomes of calls, and questions to a person."""
+        return Journal(self._database)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Join what is written inside the block into one commit; nothing in the block may await."""
+        with self._database.writing():
+            yield
+
+    # ---- runs ----
+
+    def begin_run(
+        self,
+        task: str,
+        *,
+        workflow: str = "default",
+        inputs: Iterable[str] = (),
+        settings: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write a new run as ``running`` and return its id, which sorts by start.
+
+        Args:
+            inputs: names of the files that the run was granted.
+            versions: added to those of Speeddial and Python.
+
+        Raises:
+            RecordError: it could not be written.
+        """
+        now = time.time_ns()
+        started = datetime.fromtimestamp(now // 1_000_000_000, UTC)
+        run = f"{started:%Y%m%d-%H%M%S}{now // 1_000_000 % 1000:03d}-{secrets.token_hex(3)}"
+        columns, counts = self._database.seal(
+            {
+                "id": run,
+                "workflow": workflow,
+                "task": task,
+                "status": RUNNING,
+                "inputs": list(inputs),
+                "settings": dict(settings or {}),
+                "limits": dict(limits or {}),
+                "versions": {**_versions(), **(versions or {})},
+                "started_ns": now,
+                "writer_pid": self._writer.pid,
+                "writer_host": self._writer.host,
+                "writer_started": self._writer.started,
+            }
+        )
+        columns["redactions"] = json.dumps(counts)
+        with self._database.writing() as db:
+            self._database.insert(db, "runs", columns)
+        return run
+
+    def resume_run(self, run: str) -> RunRow:
+        """Mark a run as running again, in this process, and return it with its interactions.
+
+        What its earlier writer left running is marked ``interrupted``. The task and whatever else is
+        returned are as redacted: `RunRow.redactions` says whether a secret was taken out.
+
+        Raises:
+            NotFound: there is no such run.
+            UserError: its writer is still at work.
+            RecordError: it could not be written.
+        """
+        with self._database.writing() as db:
+            row = db.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+            if row is None:
+                raise self._no_run(run)
+            writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
+            # A run of this very process is at work too, unless it was ended; then its status says so.
+            if row["status"] == RUNNING and writer.alive():
+                raise UserError(
+                    f"run {run} is still running in process {writer.pid}",
+                    hint="wait for it, or end that process",
+                )
+            db.execute(
+                "UPDATE runs SET status = ?, ended_ns = NULL, resumed = resumed + 1,"
+                " writer_pid = ?, writer_host = ?, writer_started = ? WHERE id = ?",
+                (RUNNING, self._writer.pid, self._writer.host, self._writer.started, run),
+            )
+            db.execute(
+                "UPDATE interactions SET status = ? WHERE run = ? AND status = ?",
+                (INTERRUPTED, run, RUNNING),
+            )
+        return self.run(run)
+
+    def finish_run(
+        self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
+    ) -> None:
+        """End a run.
+
+        Args:
+            status: done, partial, failed, limit, waiting or cancelled.
+            missing: parts of the task that nobody serves.
+
+        Raises:
+            RecordError: it could not be written, or the run is not running.
+        """
+        changes = {
+            "status": str(status),
+            "answer": answer,
+            "error": error,
+            "missing": list(missing),
+            "ended_ns": time.time_ns(),
+        }
+        self._finish("runs", run, changes)
+
+    def runs(self, limit: int = 20, *, status: str | None = None, before: str | None = None) -> list[RunRow]:
+        """Runs without their interactions, newest first.
+
+        Args:
+            status: only these; ``running`` means its writer lives, ``interrupted`` that it died.
+            before: only runs older than this id, for paging.
+        """
+        conditions, parameters = ["1"], list[Any]()
+        if status is not None:
+            stored = RUNNING if status == INTERRUPTED else status
+            conditions.append("status = ?")
+            parameters.append(stored)
+        if before is not None:
+            conditions.append("id < ?")
+            parameters.append(before)
+        # What runs and what was interrupted is told apart only here, and there are never many of both.
+        sql_limit = -1 if status in (RUNNING, INTERRUPTED) else limit
+        rows = self._database.read(
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
+            (*parameters, sql_limit),
+        )
+        found = (_run_row(row) for row in rows)
+        return [run for run in found if status is None or run.status == status][:limit]
+
+    def run(self, run: str) -> RunRow:
+        """One run with all its interactions.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
+        if not rows:
+            raise self._no_run(run)
+        found = _run_row(rows[0])
+        return found.with_interactions(
+            tuple(
+                interaction if found.status != INTERRUPTED else _interrupted(interaction)
+                for interaction in self.interactions(run=run)
+            )
+        )
+
+    def resolve(self, name: str) -> str:
+        """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
+
+        Raises:
+            NotFound: no run, or more than one, fits.
+        """
+        if name == "last":
+            rows = self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 1")
+        else:
+            rows = self._database.read(
+                "SELECT id FROM runs WHERE substr(id, 1, ?1) = ?2 OR substr(id, -?1) = ?2 LIMIT 3",
+                (len(name), name),
+            )
+        if len(rows) == 1 and name:
+            return str(rows[0]["id"])
+        if len(rows) > 1:
+            raise NotFound(f"more than one run fits {name!r}", hint="give more of the id")
+        raise self._no_run(name)
+
+    # ---- interactions ----
+
+    def start_interaction(
+        self,
+        run: str,
+        kind: Kind,
+        *,
+        step: int = 0,
+        attempt: int = 1,
+        parent: int | None = None,
+        escalated_from: int | None = None,
+        reason: str = "",
+        expert: str = "",
+        model: str = "",
+        adapter: str = "",
+        adapter_version: str = "",
+        messages: Iterable[Message | Mapping[str, Any]] = (),
+        tools: Sequence[Mapping[str, Any]] = (),
+        schema: Mapping[str, Any] | None = None,
+        schema_hash: str = "",
+        tool: str = "",
+        effect: str = "",
+        arguments: Any = None,
+        resolved: Any = None,
+        idempotency_key: str = "",
+    ) -> int:
+        """Write that an exchange with a model or tool begins, and return its id.
+
+        Args:
+            parent: see `InteractionRow`, as for all that are not named here.
+            tools: definitions with name, description and parameters; the typed refusal included.
+            schema: the output contract's schema; stored once however often it is given.
+            arguments: for a tool, as decoded; any JSON value.
+
+        Raises:
+            RecordError: it could not be written, so it must not begin.
+        """
+        columns, counts = self._database.seal(
+            {
+                "run": run,
+                "kind": kind,
+                "step": step,
+                "attempt": attempt,
+                "parent": parent,
+                "escalated_from": escalated_from,
+                "reason": reason,
+                "expert": expert,
+                "model": model,
+                "adapter": adapter,
+                "adapter_version": adapter_version,
+                "schema_hash": schema_hash,
+                "tool": tool,
+                "effect": effect,
+                "arguments": arguments,
+                "resolved": resolved,
+                "idempotency_key": idempotency_key,
+                "status": RUNNING,
+                "started_ns": time.time_ns(),
+            },
+            _JSON_COLUMNS,
+        )
+        with self._database.writing() as db:
+            contents = [
+                message.as_dict() if isinstance(message, Message) else dict(message) for message in messages
+            ]
+            columns["messages"] = json.dumps(
+                [self._database.content(db, message, counts) for message in contents]
+            )
+            columns["tools"] = self._database.content(db, list(tools), counts) if tools else None
+            columns["schema"] = None if schema is None else self._database.content(db, schema, counts)
+            columns["redactions"] = json.dumps(counts)
+            return self._database.insert(db, "interactions", columns)
+
+    def finish_interaction(
+        self,
+        interaction: int,
+        status: str,
+        *,
+        raw: str | None = None,
+        parsed: Any = None,
+        resolved: Any = None,
+        result: Any = None,
+        text: str = "",
+        error: str = "",
+        receipt: Mapping[str, Any] | None = None,
+        confidence: float | None = None,
+        finish: str = "",
+        tokens_in: int = 0,
+        tokens_out: int = 0,
+        tokens_forced: int = 0,
+        cost: float = 0.0,
+        latency_ms: float | None = None,
+    ) -> None:
+        """Write how an exchange came out; its result may be used when this returns.
+
+        Args:
+            status: a `Status` for decodes; done, failed or unknown_outcome for tools.
+            parsed: the call or plan as decoded JSON, only when it passed strict validation.
+            resolved: for a tool, when it was not known at the start.
+            latency_ms: None for the time since the start.
+
+        Raises:
+            RecordError: it could not be written, or was already finished.
+        """
+        changes: dict[str, Any] = {
+            "status": str(status),
+            "raw": raw,
+            "parsed": parsed,
+            "result": result,
+            "text": text,
+            "error": error,
+            "receipt": receipt,
+            "confidence": confidence,
+            "finish": finish,
+            "tokens_in": tokens_in,
+            "tokens_out": tokens_out,
+            "tokens_forced": tokens_forced,
+            "cost": cost,
+            "ended_ns": time.time_ns(),
+        }
+        if resolved is not None:
+            changes["resolved"] = resolved
+        if latency_ms is not None:
+            changes["latency_ms"] = latency_ms
+        self._finish("interactions", interaction, changes)
+
+    def interactions(
+        self,
+        *,
+        run: str | None = None,
+        expert: str | None = None,
+        kinds: Sequence[str] = (),
+        statuses: Sequence[str] = (),
+    ) -> Iterator[InteractionRow]:
+        """Interactions with their messages, oldest first, read in batches as they are asked for.
+
+        Args:
+            run, expert, kinds, statuses: only these; nothing given means all.
+        """
+        conditions, parameters = ["id > ?"], list[Any]()
+        for column, wanted in (("run", run), ("expert", expert)):
+            if wanted is not None:
+                conditions.append(f"{column} = ?")
+                parameters.append(wanted)
+        for column, choices in (("kind", kinds), ("status", statuses)):
+            if choices:
+                conditions.append(f"{column} IN ({', '.join('?' * len(choices))})")
+                parameters.extend(choices)
+        where = " AND ".join(conditions)
+        last = 0
+        while True:
+            rows = self._database.read(
+                f"SELECT * FROM interactions WHERE {where} ORDER BY id LIMIT {_ROWS_AT_ONCE}",
+                (last, *parameters),
+            )
+            contents = self._contents(rows)
+            yield from (_interaction_row(row, contents) for row in rows)
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1]["id"]
+
+    def _contents(self, rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
+        """hash -> value of all that these rows refer to."""
+        hashes = {name for row in rows for name in json.loads(row["messages"])}
+        hashes |= {row[column] for row in rows for column in ("tools", "schema") if row[column]}
+        found = self._database.read(
+            "SELECT hash, body FROM contents WHERE hash IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(hashes)),),
+        )
+        return {row["hash"]: json.loads(row["body"]) for row in found}
+
+    def _finish(self, table: str, key: str | int, changes: Mapping[str, Any]) -> None:
+        columns, counts = self._database.seal(changes, _JSON_COLUMNS)
+        with self._database.writing() as db:
+            before = db.execute(
+                f"SELECT status, started_ns, redactions FROM {table} WHERE id = ?", (key,)
+            ).fetchone()
+            if before is None or before["status"] != RUNNING:
+                state = "is not on record" if before is None else f"has already ended ({before['status']})"
+                raise RecordError(f"{table}: {key} cannot be finished: it {state}")
+            if counts:
+                columns["redactions"] = json.dumps(Counts(json.loads(before["redactions"])) + counts)
+            if table == "interactions" and "latency_ms" not in columns:
+                columns["latency_ms"] = (columns["ended_ns"] - before["started_ns"]) / 1e6
+            assignments = ", ".join(f"{name} = ?" for name in columns)
+            db.execute(f"UPDATE {table} SET {assignments} WHERE id = ?", (*columns.values(), key))
+
+    def _no_run(self, name: str) -> NotFound:
+        latest = [row["id"] for row in self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 3")]
+        return NotFound(
+            f"there is no run {name!r} in {self.path}",
+            hint=f"latest runs: {', '.join(latest)}" if latest else "no run is on record yet",
+        )
+
+
+def _run_row(row: sqlite3.Row) -> RunRow:
+    status = row["status"]
+    if status == RUNNING:
+        writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
+        if writer.alive() is False:
+            status = INTERRUPTED
+    return RunRow(
+        **{
+            name: row[name]
+            for name in ("id", "workflow", "task", "answer", "error", "started_ns", "ended_ns", "resumed")
+        },
+        **{name: row[name] for name in ("writer_pid", "writer_host", "tokens_in", "tokens_out", "cost")},
+        **{name: json.loads(row[name]) for name in ("settings", "limits", "versions", "redactions")},
+        status=status,
+        missing=tuple(json.loads(row["missing"])),
+        inputs=tuple(json.loads(row["inputs"])),
+        interaction_count=row["interaction_count"],
+    )
+
+
+def _interaction_row(row: sqlite3.Row, contents: Mapping[str, Any]) -> InteractionRow:
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
+    for name in _JSON_COLUMNS:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    values["redactions"] = json.loads(values["redactions"])
+    values["messages"] = tuple(contents[name] for name in json.loads(values["messages"]))
+    values["tools"] = tuple(contents[values["tools"]]) if values["tools"] else ()
+    values["schema"] = contents[values["schema"]] if values["schema"] else None
+    return InteractionRow(**values)
+
+
+def _interrupted(interaction: InteractionRow) -> InteractionRow:
+    """The row as it is to be read when its run's writer has died."""
+    return replace(interaction, status=INTERRUPTED) if interaction.status == RUNNING else interaction
+
+
+@cache
+def _versions() -> dict[str, str]:
+    try:
+        own = metadata.version("speeddial")
+    except metadata.PackageNotFoundError:
+        own = "source"
+    return {"speeddial": own, "python": platform.python_version()}
