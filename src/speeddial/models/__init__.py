@@ -92,7 +92,7 @@ def load_model(spec: str, **options: Any) -> Model:
     missing = missing_packages(engine)
     if missing:
         raise UserError(
-            f"model {spec!r} needs {' and '.join(missing)}: pip install \"speeddial[{engine.extra}]\""
+            f'model {spec!r} needs {" and ".join(missing)}: pip install "speeddial[{engine.extra}]"'
         )
     if options:
         return _build(engine, name, options)
