@@ -100,16 +100,14 @@ def m002_journal(db: sqlite3.Connection) -> None:
         """
         CREATE TABLE journal (
             run TEXT NOT NULL REFERENCES runs(id),
-            step INTEGER NOT NULL,
-            attempt INTEGER NOT NULL,
-            kind TEXT NOT NULL,
-            effect TEXT NOT NULL,
-            payload TEXT NOT NULL,
+            key TEXT NOT NULL,          -- place in the run
+            effect TEXT NOT NULL,       -- read, write, external; empty for decodes
+            payload TEXT,
             result TEXT,
             begun_ns INTEGER NOT NULL,
             finished_ns INTEGER,
             redactions TEXT NOT NULL DEFAULT '{}',
-            PRIMARY KEY (run, step, attempt, kind)
+            PRIMARY KEY (run, key)
         ) WITHOUT ROWID"""
     )
     db.execute(
