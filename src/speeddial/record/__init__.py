@@ -1,6 +1,6 @@
 """The record of everything that was said and done: store, journal, redaction, spans, export."""
 
-from speeddial.record.journal import Approval, Journal, JournalEntry
+from speeddial.record.journal import Approval, Journal, JournalEntry, JournalKey
 from speeddial.record.redact import Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 from speeddial.record.store import Record
@@ -12,6 +12,7 @@ __all__ = [
     "InteractionRow",
     "Journal",
     "JournalEntry",
+    "JournalKey",
     "Record",
     "Redactor",
     "RunRow",

@@ -1,25 +1,18 @@
 """The journal: what a killed run must know to go on without paying or acting twice.
 
-An act has a key within its run, the same whenever the run is resumed: ``STEP/ATTEMPT/KIND``, such as
-``2/1/call``, or any other text that names its place. A decode has no effect, so it needs one commit:
-
-    known = journal.result(run, key)
-    if known is not None: ...          # an earlier process finished it: replayed, nothing is called
-    journal.keep(run, key, outcome)
-
-A tool has one, so it is written down before it happens, too:
-
-    entry = journal.begin(run, key, effect="write", payload={"arguments": ...})
-    if entry.finished: ...             # replay entry.result
-    if not entry.fresh and entry.effect == "external":
+    key = JournalKey(run, step=2, attempt=1, kind="call")
+    entry = journal.begin(key, effect="write", payload={"arguments": ...})
+    if entry.finished:                 # an earlier process came to the end of it
+        return entry.result            # replayed, nothing is called
+    if not entry.fresh and effect == "external":
         ...                            # begun, never finished: nobody knows whether it happened
-    result = ...                       # the tool, with entry.idempotency_key
-    journal.finish(run, key, result)
+    result = ...                       # the model, or the tool with str(key) as its idempotency key
+    journal.finish(key, result)
 
-An entry is on disk before `begin` returns, its result before `finish` and `keep` do. Begun and
-unfinished is harmless for `read` tools and for `write` tools (they check the idempotency key in their
-target); for `external` tools it is an unknown outcome that a person settles. Everything goes through
-the record's redaction: a replayed result has surrogates where secrets were.
+An entry is on disk before `begin` returns, its result before `finish` does. Begun and unfinished is
+harmless for a decode (paid again, at most once more) and for `write` tools (they check the idempotency
+key in their target); for `external` tools it is an unknown outcome that a person settles. Everything
+goes through the record's redaction: a replayed result has surrogates where secrets were.
 
 Questions to a person are kept here too: `ask` and `answer`.
 """
@@ -31,34 +24,41 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.record.database import Database
 from speeddial.record.redact import Counts
 
 
+class JournalKey(NamedTuple):
+    """Names one paid or effectful act of a run; the same after a resume."""
+
+    run: str
+    step: int
+    attempt: int
+    kind: str
+    """What is done, for example ``plan``, ``call`` or ``tool``."""
+
+    def __str__(self) -> str:
+        """The idempotency key that a `write` tool leaves in its target."""
+        return f"{self.run}/{self.step}/{self.attempt}/{self.kind}"
+
+
 @dataclass(frozen=True)
 class JournalEntry:
     """One act, begun and perhaps finished."""
 
-    run: str
-    key: str
-    """Its place in the run."""
+    key: JournalKey
     effect: str
-    """read, write or external; empty for decodes."""
+    """read, write or external; ``model`` for decodes."""
     payload: Any
     """What it was begun with, redacted."""
     finished: bool
     result: Any
-    """What it was finished with, redacted; None before."""
+    """What `finish` was given, redacted; None before."""
     fresh: bool
     """Whether this very `begin` made it; False for what an earlier one began."""
-
-    @property
-    def idempotency_key(self) -> str:
-        """What a `write` tool leaves in its target to know the act again."""
-        return f"{self.run}/{self.key}"
 
 
 @dataclass(frozen=True)
@@ -89,64 +89,55 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, run: str, key: str) -> JournalEntry | None:
+    def get(self, key: JournalKey) -> JournalEntry | None:
         """The entry, begun or finished; None when it was never begun."""
-        rows = self._database.read("SELECT * FROM journal WHERE run = ? AND key = ?", (run, key))
+        rows = self._database.read(
+            "SELECT * FROM journal WHERE run = ? AND step = ? AND attempt = ? AND kind = ?", key
+        )
         return _entry(rows[0]) if rows else None
 
-    def result(self, run: str, key: str) -> Any:
-        """What the act was finished with; None when it was not, or with None."""
-        entry = self.get(run, key)
-        return entry.result if entry else None
-
-    def begin(self, run: str, key: str, effect: str = "", payload: Any = None) -> JournalEntry:
+    def begin(self, key: JournalKey, effect: str, payload: Any) -> JournalEntry:
         """Write that an act begins; when it was begun before, that entry is returned unchanged.
 
         Raises:
             RecordError: it could not be written, so the act must not begin.
         """
         columns, counts = self._database.seal({"effect": effect, "payload": payload}, ("payload",))
-        columns |= {"run": run, "key": key, "begun_ns": time.time_ns(), "redactions": json.dumps(counts)}
+        columns["payload"] = columns["payload"] or "null"
+        columns |= {**key._asdict(), "begun_ns": time.time_ns(), "redactions": json.dumps(counts)}
         with self._database.writing() as db:
-            known = self.get(run, key)
+            known = self.get(key)
             if known is not None:
                 return known
             self._database.insert(db, "journal", columns)
-        kept = columns["payload"]
         return JournalEntry(
-            run, key, effect, json.loads(kept) if kept else None, finished=False, result=None, fresh=True
+            key, effect, json.loads(columns["payload"]), finished=False, result=None, fresh=True
         )
 
-    def finish(self, run: str, key: str, result: Any) -> None:
+    def finish(self, key: JournalKey, result: Any) -> None:
         """Write the act's result; from now on it is replayed and never done again.
 
         Raises:
             RecordError: it could not be written, was never begun, or was finished with another result.
         """
         columns, counts = self._database.seal({"result": result}, ("result",))
+        text = columns["result"] or "null"
         with self._database.writing() as db:
-            row = db.execute("SELECT * FROM journal WHERE run = ? AND key = ?", (run, key)).fetchone()
+            row = db.execute(
+                "SELECT * FROM journal WHERE run = ? AND step = ? AND attempt = ? AND kind = ?", key
+            ).fetchone()
             if row is None:
-                raise RecordError(f"journal: {run}/{key} was finished but never begun")
+                raise RecordError(f"journal: {key} was finished but never begun")
             if row["finished_ns"] is not None:
-                if row["result"] == columns["result"]:
+                if row["result"] == text:
                     return
-                raise RecordError(f"journal: {run}/{key} was already finished with another result")
+                raise RecordError(f"journal: {key} was already finished with another result")
             merged = json.dumps(Counts(json.loads(row["redactions"])) + counts)
             db.execute(
-                "UPDATE journal SET result = ?, finished_ns = ?, redactions = ? WHERE run = ? AND key = ?",
-                (columns["result"], time.time_ns(), merged, run, key),
+                "UPDATE journal SET result = ?, finished_ns = ?, redactions = ?"
+                " WHERE run = ? AND step = ? AND attempt = ? AND kind = ?",
+                (text, time.time_ns(), merged, *key),
             )
-
-    def keep(self, run: str, key: str, result: Any) -> None:
-        """`begin` and `finish` in one commit, for what has no effect and needs no trace before.
-
-        Raises:
-            RecordError: it could not be written, or was finished with another result.
-        """
-        with self._database.writing():
-            self.begin(run, key)
-            self.finish(run, key, result)
 
     def entries(self, run: str, *, unfinished: bool = False) -> list[JournalEntry]:
         """The run's entries in order of beginning; only those without a result when `unfinished`."""
@@ -154,7 +145,8 @@ class Journal:
         return [
             _entry(row)
             for row in self._database.read(
-                f"SELECT * FROM journal WHERE run = ?{condition} ORDER BY begun_ns, key", (run,)
+                f"SELECT * FROM journal WHERE run = ?{condition} ORDER BY begun_ns, step, attempt, kind",
+                (run,),
             )
         ]
 
@@ -244,10 +236,9 @@ class Journal:
 
 def _entry(row: sqlite3.Row) -> JournalEntry:
     return JournalEntry(
-        row["run"],
-        row["key"],
+        JournalKey(row["run"], row["step"], row["attempt"], row["kind"]),
         row["effect"],
-        None if row["payload"] is None else json.loads(row["payload"]),
+        json.loads(row["payload"]),
         finished=row["finished_ns"] is not None,
         result=None if row["result"] is None else json.loads(row["result"]),
         fresh=False,

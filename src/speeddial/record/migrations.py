@@ -100,14 +100,16 @@ def m002_journal(db: sqlite3.Connection) -> None:
         """
         CREATE TABLE journal (
             run TEXT NOT NULL REFERENCES runs(id),
-            key TEXT NOT NULL,          -- place in the run
-            effect TEXT NOT NULL,       -- read, write, external; empty for decodes
-            payload TEXT,
+            step INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            effect TEXT NOT NULL,
+            payload TEXT NOT NULL,
             result TEXT,
             begun_ns INTEGER NOT NULL,
             finished_ns INTEGER,
             redactions TEXT NOT NULL DEFAULT '{}',
-            PRIMARY KEY (run, key)
+            PRIMARY KEY (run, step, attempt, kind)
         ) WITHOUT ROWID"""
     )
     db.execute(
