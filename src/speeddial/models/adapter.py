@@ -1,0 +1,114 @@
+"""A LoRA adapter in PEFT's folder form, arranged as the embedded graph takes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from speeddial.errors import DefinitionError
+from speeddial.models.base_graph import FUSED, LlamaShape, adapter_inputs
+
+CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+
+Matrix = npt.NDArray[np.float32]
+
+
+def no_adapter(shape: LlamaShape) -> dict[str, Matrix]:
+    """The graph's adapter inputs for the base alone: rank 0 everywhere."""
+    inputs = {}
+    for name, _, product in adapter_inputs(shape):
+        rows = sum(shape.rows(module) for module in FUSED[product])
+        inputs[f"{name}.A"] = np.zeros((shape.columns(FUSED[product][0]), 0), np.float32)
+        inputs[f"{name}.B"] = np.zeros((0, rows), np.float32)
+    return inputs
+
+
+def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
+    """The graph's adapter inputs from an adapter folder.
+
+    Modules that share one product in the graph get their ranks side by side: A is the concatenation
+    of theirs, B is zero outside a module's own rows. The scaling alpha / r is multiplied into B.
+
+    Args:
+        folder: holds ``adapter_config.json`` and ``adapter_model.safetensors`` (fp16 or fp32).
+        shape: the base the adapter is for.
+
+    Raises:
+        DefinitionError: files missing or broken, a kind of adapter other than plain LoRA, weights for
+            other modules, or sizes that do not fit the base.
+    """
+    scaling = _scaling(folder)
+    tensors = _tensors(folder / TENSORS)
+    inputs = no_adapter(shape)
+    for name, layer, product in adapter_inputs(shape):
+        modules = FUSED[product]
+        downs: list[Matrix] = []
+        ups: list[Matrix] = []
+        rows = [shape.rows(module) for module in modules]
+        for number, module in enumerate(modules):
+            path = f"base_model.model.model.layers.{layer}.{module}"
+            down = tensors.pop(f"{path}.lora_A.weight", None)
+            up = tensors.pop(f"{path}.lora_B.weight", None)
+            if down is None and up is None:
+                continue
+            expected = (shape.columns(module), rows[number])
+            if down is None or up is None or (down.shape[1], up.shape[0]) != expected:
+                raise DefinitionError(
+                    f"{folder}: {path} has lora_A and lora_B of shapes {_shape(down)} and {_shape(up)}, "
+                    f"expected (r, {expected[0]}) and ({expected[1]}, r)",
+                    hint="train the adapter on the base that the expert's card names",
+                )
+            before, after = sum(rows[:number]), sum(rows[number + 1 :])
+            downs.append(down.T.astype(np.float32))
+            ups.append(np.pad(up.T.astype(np.float32) * np.float32(scaling), ((0, 0), (before, after))))
+        if downs:
+            inputs[f"{name}.A"] = np.ascontiguousarray(np.concatenate(downs, axis=1))
+            inputs[f"{name}.B"] = np.ascontiguousarray(np.concatenate(ups, axis=0))
+    if tensors:
+        raise DefinitionError(
+            f"{folder}: {len(tensors)} tensors that the embedded engine cannot apply, "
+            f"such as {min(tensors)}; expected LoRA on {', '.join(sum(FUSED.values(), ()))}"
+        )
+    return inputs
+
+
+def _shape(matrix: npt.NDArray[np.float32] | None) -> str:
+    return "nothing" if matrix is None else str(matrix.shape)
+
+
+def _scaling(folder: Path) -> float:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        rank, alpha = int(config["r"]), float(config["lora_alpha"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DefinitionError(
+            f"{path}: expected a PEFT LoRA configuration with r and lora_alpha, got {error!r}",
+            hint="an adapter folder is what PEFT's save_pretrained writes",
+        ) from error
+    special = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias")
+    used = [key for key in special if config.get(key)]
+    if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none" or used or rank < 1:
+        raise DefinitionError(
+            f"{path}: expected plain LoRA (peft_type LORA, bias none), "
+            f"got {config.get('peft_type')} with bias {config.get('bias', 'none')} {' '.join(used)}".rstrip()
+        )
+    return alpha / rank**0.5 if config.get("use_rslora") else alpha / rank
+
+
+def _tensors(path: Path) -> dict[str, Matrix]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors: Mapping[str, npt.NDArray[np.float32]] = load_file(path)
+    except (OSError, SafetensorError, KeyError, AttributeError) as error:
+        raise DefinitionError(
+            f"{path}: expected a safetensors file in float16 or float32, got {error!r}",
+            hint="an adapter folder is what PEFT's save_pretrained writes",
+        ) from error
+    return dict(tensors)

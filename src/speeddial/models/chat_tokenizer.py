@@ -1,0 +1,120 @@
+"""ChatML prompts to token ids, in the very form that adapters are trained on, with hostile text kept inert."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from speeddial.errors import EngineUnreachable
+from speeddial.messages import Message
+
+START, END = "<|im_start|>", "<|im_end|>"
+DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+"""What the base's chat template puts first when a conversation has no system message."""
+
+
+def tokenizer_json(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The content of tokenizer.json, from the metadata of SmolLM2's GGUF file.
+
+    GGUF names the pre-tokenizer only (``smollm``); what it stands for is written out here: single
+    digits, then byte-level BPE without a leading space, as in HuggingFaceTB/SmolLM2-135M-Instruct.
+
+    Raises:
+        ValueError: the metadata are of another tokenizer.
+    """
+    kind = (metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre"))
+    if kind != ("gpt2", "smollm"):
+        raise ValueError(f"tokenizer {kind} is not known here, expected ('gpt2', 'smollm')")
+    tokens: list[str] = metadata["tokenizer.ggml.tokens"]
+    control = [i for i, kind_ in enumerate(metadata["tokenizer.ggml.token_type"]) if kind_ == 3]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, "content": tokens[i], **flags, "special": True} for i in control],
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "Digits", "individual_digits": True}, byte_level],
+        },
+        "post_processor": None,
+        "decoder": byte_level | {"add_prefix_space": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": tokens[metadata["tokenizer.ggml.unknown_token_id"]],
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": {token: i for i, token in enumerate(tokens)},
+            "merges": [merge.split(" ") for merge in metadata["tokenizer.ggml.merges"]],
+        },
+    }
+
+
+class ChatTokenizer:
+    """A tokenizer.json with ChatML around it.
+
+    Args:
+        path: the tokenizer.json.
+
+    Raises:
+        EngineUnreachable: the file is not there or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.json = path.read_text(encoding="utf-8")
+            self._tokenizer = Tokenizer.from_str(self.json)
+        except Exception as error:  # tokenizers raises bare Exception for a file it cannot parse
+            raise EngineUnreachable(
+                f"{path}: not a tokenizer.json that can be read ({error})", hint="run `speeddial models pull`"
+            ) from error
+        # Text from users and tools may spell "<|im_end|>": it must stay text and never close a message.
+        self._tokenizer.encode_special_tokens = True
+        self._lock = threading.Lock()
+        start, end = (self._tokenizer.token_to_id(token) for token in (START, END))
+        if start is None or end is None:
+            raise EngineUnreachable(f"{path}: no {START} and {END} in its vocabulary")
+        self.start: int = start
+        self.end: int = end
+        self.size: int = self._tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text; nothing in it becomes a control token."""
+        # One Tokenizer object may be used by several worker threads; its lock is ours to hold.
+        with self._lock:
+            return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, control tokens left out."""
+        return str(self._tokenizer.decode(list(ids)))
+
+    def prompt(self, messages: Sequence[Message]) -> tuple[list[int], int]:
+        """A conversation up to where the assistant speaks.
+
+        Args:
+            messages: in order; a tool's result is a message of the role ``tool``.
+
+        Returns:
+            The token ids, and how many of them are the system message and thus the same next time.
+        """
+        said = list(messages)
+        if not said or said[0].role != "system":
+            said.insert(0, Message("system", DEFAULT_SYSTEM))
+        newline = self.encode("\n")
+        ids: list[int] = []
+        fixed = 0
+        for number, message in enumerate(said):
+            ids += [self.start, *self.encode(f"{message.role}\n{message.content}"), self.end, *newline]
+            if number == 0:
+                fixed = len(ids)
+        return [*ids, self.start, *self.encode("assistant\n")], fixed
