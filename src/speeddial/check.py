@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from speeddial.errors import Problem, SpeeddialError
+from speeddial.errors import Problem
 from speeddial.expert import Expert
-from speeddial.models import parse_name
+from speeddial.models import ENGINES
 from speeddial.project import Project
 
 
@@ -54,6 +54,9 @@ def findings(project: Project) -> Iterator[Finding]:
             )
         if agent.model and agent.model != "compose":
             yield from _model_name(path, agent.model)
+    for workflow in project.workflows.values():
+        for problem in workflow.lint():
+            yield Finding(problem, "mend the workflow")
     if not any(agent.role == "planner" for agent in project.agents.values()):
         yield Finding(
             Problem("agents/", 'an agent with role = "planner"', "none"), "add agents/planner/agent.toml"
@@ -97,10 +100,6 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
 
 
 def _model_name(path: Path, name: str) -> Iterator[Finding]:
-    try:
-        parse_name(name)
-    except SpeeddialError as error:
-        yield Finding(
-            Problem(f"{path}: model", "ENGINE:NAME", f"{name!r}: {error.message}"),
-            error.hint or "mend the name",
-        )
+    if name.partition(":")[0] not in ENGINES:
+        forms = tuple(engine.form for engine in ENGINES.values())
+        yield Finding(Problem(f"{path}: model", "a known engine", repr(name), forms), "mend the name")
