@@ -34,7 +34,9 @@ from speeddial.errors import RecordError
 Counts = Counter[str]
 """Redactions per rule name."""
 
-_WORD_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_"
+_WORD_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_/"
+# A text that is still uncovering secrets after so many rounds is hostile: what is left goes as a whole.
+_ROUNDS = 8
 # Letters, digits, - and _ written as JSON escapes, in which a hostile output could hide a key.
 _ESCAPED = re.compile(r"\\u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 _SURROGATE = re.compile(r"(\[redacted:[a-z_]{1,24}:[0-9a-f]{8}\])")
@@ -55,7 +57,7 @@ class Passage:
         """For looking up substrings only: its offsets may differ from the text's."""
         words = text.encode("utf-8", "replace").translate(_WORDS).split()
         self.longest = max(map(len, words), default=0)
-        """Length of the longest run of letters, digits and ``+ - _``."""
+        """Length of the longest run of letters, digits and ``+ - _ /``."""
 
 
 class Rule(Protocol):
@@ -117,10 +119,11 @@ def _assigned(names: str, looks: str) -> str:
         names: alternatives for the name.
         looks: lookaheads that the value must pass.
     """
-    quoted_twice = rf"""\\{{1,3}}["']{_SCHEME}{looks}([^"'\\]{{1,512}})(?:\\|\Z)"""
-    double = rf""""{_SCHEME}{looks}((?:[^"\\]|\\.){{1,512}})(?:"|\\?\Z)"""
-    single = rf"""'{_SCHEME}{looks}((?:[^'\\]|\\.){{1,512}})(?:'|\\?\Z)"""
-    bare = rf"""{_SCHEME}{looks}(?!{_NOT_A_SECRET})((?:[^\s"'\\,;&<>{{}}\[\]()]|,(?=[^\s"'])){{2,512}})"""
+    # Each value runs to its end however long it is; an unterminated one (output cut off) to the text's end.
+    quoted_twice = rf"""\\{{1,3}}["']{_SCHEME}{looks}([^"'\\]++)(?:\\|\Z)"""
+    double = rf""""{_SCHEME}{looks}((?:[^"\\]|\\[\s\S])++)(?:"|\\?\Z)"""
+    single = rf"""'{_SCHEME}{looks}((?:[^'\\]|\\[\s\S])++)(?:'|\\?\Z)"""
+    bare = rf"""{_SCHEME}{looks}(?!{_NOT_A_SECRET})((?:[^\s"'\\,;&<>{{}}\[\]()]|,(?=[^\s"'])){{2,}}+)"""
     return rf"(?:{names}){_SEPARATOR}(?:{quoted_twice}|{double}|{single}|{bare})"
 
 
@@ -140,7 +143,7 @@ _API_KEYS = re.compile(
     r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_.-]{16,}"  # GitHub, GitLab
     r"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])"  # AWS
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}"  # Slack
-    r"|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}"  # Google
+    r"|AIza[A-Za-z0-9_-]{35,}|ya29\.[A-Za-z0-9_-]{20,}"  # Google
     r"|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dop_v1_[a-f0-9]{60,}"
     r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"  # SendGrid
     r"|\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"  # Telegram
@@ -150,10 +153,10 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:
 _BEARER = re.compile(
     r"\bbearer\s{1,4}(?=[A-Za-z0-9._~+/=-]{0,200}\d)([A-Za-z0-9._~+/=-]{12,})", re.IGNORECASE
 )
-_URL = re.compile(r""":\\?/\\?/[^\s/:@"'<>\\]{0,128}:([^\s/@"'<>\\]{1,256})@""")
+_URL = re.compile(r""":\\?/\\?/[^\s/:@"'<>\\]*+:([^\s/@"'<>\\]++)@""")
 _URL_QUERY = re.compile(
     r"[?&](?:key|sig|signature|code|auth|token|x-amz-(?:signature|credential|security-token))="
-    r"([A-Za-z0-9%._~+/=-]{12,512})",
+    r"([A-Za-z0-9%._~+/=-]{12,})",
     re.IGNORECASE,
 )
 _ASSIGNED_STRONG = re.compile(_assigned(_STRONG, ""), re.IGNORECASE)
@@ -176,7 +179,7 @@ class EntropyRule:
     # Without a slash, or ordinary paths become tokens; AWS secret keys have them, and exactly 40 characters.
     # Bounded above: base64 of a file is data, not a key.
     _token: ClassVar[re.Pattern[str]] = re.compile(
-        r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+_-]{32,512}={0,2}|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/_-])"
+        r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+_-]{32,512}={0,2}|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/_-])"
     )
 
     def find(self, passage: Passage) -> Iterable[tuple[int, int]]:
@@ -283,6 +286,7 @@ class Redactor:
             plain = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
             if plain != text and self._spans(plain):
                 text = plain
+        rounds = 0
         while True:
             # Known surrogates split the text, so that no rule looks into one or across one. What a
             # replacement uncovers (a token that now stands alone) is found in the next round.
@@ -292,10 +296,13 @@ class Redactor:
                 spans = self._spans(pieces[index])
                 if spans:
                     changed = True
+                    if rounds == _ROUNDS:
+                        spans = [(0, len(pieces[index]), spans[0][2])]
                     pieces[index] = self._replaced(pieces[index], spans, counts)
             if not changed:
                 return text
             text = "".join(pieces)
+            rounds += 1
 
     def value(self, value: Any, counts: Counts | None = None) -> Any:
         """A JSON value with every secret replaced, in strings, in keys, and under keys that name a secret.
@@ -375,9 +382,11 @@ class Redactor:
                 secret_from = None
         else:
             secret_from = None
-        if secret_from is None or not text or _SURROGATE.search(text):
+        if secret_from is None or not text[secret_from.end() :]:
             return self._value(value, counts)
         start = secret_from.end()
+        if _SURROGATE.fullmatch(text, start):
+            return value
         inner = self._spans(text[start:])
         # The kind that the text alone shows is the better name, and the one it has elsewhere.
         kind = inner[0][2] if len(inner) == 1 and inner[0][:2] == (0, len(text) - start) else "secret"
