@@ -1,0 +1,27 @@
+"""Contracts: Python type -> JSON Schema -> grammar -> strict validator, and the typed values on top."""
+
+from speeddial.contract.calls import CallsContract, union_of_calls
+from speeddial.contract.contract import Contract
+from speeddial.contract.decoded import Decoded, ResolveContext
+from speeddial.contract.grammar import GrammarReport
+from speeddial.contract.jsontext import parse_json, write_json
+from speeddial.contract.problems import problems_text
+from speeddial.contract.scalars import Email, Url
+from speeddial.contract.signature import arguments_contract
+from speeddial.errors import Problem
+
+__all__ = [
+    "CallsContract",
+    "Contract",
+    "Decoded",
+    "Email",
+    "GrammarReport",
+    "Problem",
+    "ResolveContext",
+    "Url",
+    "arguments_contract",
+    "parse_json",
+    "problems_text",
+    "union_of_calls",
+    "write_json",
+]

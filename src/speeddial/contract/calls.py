@@ -1,0 +1,143 @@
+"""The contract of an expert's output: one call of one of its tools, or a typed refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from speeddial.contract import describe
+from speeddial.contract.contract import Contract
+from speeddial.contract.foreign import ordered
+from speeddial.contract.jsontext import write_json
+from speeddial.contract.schemas import Schema, join, rewrite
+from speeddial.errors import ContractViolation, DefinitionError, Problem
+from speeddial.messages import REFUSE, ToolCall
+
+REFUSAL: Schema = {
+    "type": "object",
+    "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 300}},
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+"""Arguments of the typed refusal."""
+
+
+class CallsContract(Contract):
+    """One call of one of several tools; `parse` and `load` give a `ToolCall` with arguments as decoded JSON.
+
+    Attributes:
+        tools: the contract of each tool's arguments, the refusal's among them.
+    """
+
+    def __init__(self, tools: Mapping[str, Contract]) -> None:
+        self.tools = dict(tools)
+        definitions: Schema = {}
+        branches = [_branch(name, contract, definitions) for name, contract in self.tools.items()]
+        full: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
+        if definitions:
+            full = {**full, "$defs": definitions}
+        after = [
+            f"{name}.{line}" for name, contract in self.tools.items() for line in contract._after  # noqa: SLF001
+        ]
+        super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
+        # Each tool's own contract asks jsonschema where it must.
+        self._second_opinion = False
+
+    def check(self, value: Any) -> list[Problem]:
+        """Every problem of a decoded call; only the tool that `name` names is talked about."""
+        problems = self._check_schema(value)
+        if problems:
+            return problems
+        return [
+            problem._replace(path=join("arguments", problem.path) if problem.path else "arguments")
+            for problem in self.tools[value["name"]].check(value["arguments"])
+        ]
+
+    def load(self, value: Any) -> ToolCall:
+        problems = self.check(value)
+        if problems:
+            raise ContractViolation(problems, example=self._example_for(value))
+        return ToolCall(value["name"], value["arguments"])
+
+    def parse(self, text: str) -> ToolCall:
+        from speeddial.contract.jsontext import parse_json
+
+        try:
+            value = parse_json(text)
+        except ContractViolation as error:
+            raise ContractViolation(error.problems, example=self.example_text, raw=text) from None
+        try:
+            return self.load(value)
+        except ContractViolation as error:
+            raise ContractViolation(error.problems, example=error.example, raw=text) from None
+
+    def dump(self, value: ToolCall | dict[str, Any]) -> str:
+        """Compact JSON of a call, keys in the schema's order."""
+        written = value.as_dict() if isinstance(value, ToolCall) else value
+        problems = self.check(written)
+        if problems:
+            raise ContractViolation(problems)
+        contract = self.tools[written["name"]]
+        arguments = ordered(written["arguments"], contract.full_schema, contract.full_schema)
+        return write_json({"name": written["name"], "arguments": arguments})
+
+    def describe(self) -> str:
+        """One signature line for each tool, its description and those of its parameters beneath."""
+        lines = ['Reply with {"name":NAME,"arguments":{...}}, one of:']
+        for name, contract in self.tools.items():
+            schema = contract.full_schema
+            doc = f"  // {schema['description']}" if schema.get("description") else ""
+            lines.append(f"{name}({describe.parameters(schema, schema)}){doc}")
+            lines += describe.notes(schema) + [f"  {line}" for line in describe.definitions(schema)]
+        return "\n".join(lines)
+
+    def _example_for(self, value: Any) -> str:
+        """A valid call of the tool that was meant, else of the first."""
+        name = value.get("name") if isinstance(value, dict) else None
+        if isinstance(name, str) and name in self.tools:
+            arguments = self.tools[name].example_text
+            return f'{{"name":{write_json(name)},"arguments":{arguments}}}' if arguments else ""
+        return self.example_text
+
+
+def union_of_calls(tools: Mapping[str, Contract], *, refuse: bool = True) -> CallsContract:
+    """The contract of one call of one of `tools`, told apart by ``name``.
+
+    Args:
+        tools: tool name to the contract of its arguments, in the order that prompts show.
+        refuse: whether the typed refusal ``{"name":"refuse","arguments":{"reason":...}}`` is a choice.
+
+    Raises:
+        DefinitionError: no tools, or a tool called like the refusal.
+    """
+    if not tools:
+        raise DefinitionError("an expert without tools has nothing to call", hint="name at least one tool in its card")
+    if not refuse:
+        return CallsContract(tools)
+    if REFUSE in tools:
+        raise DefinitionError(f"a tool is named {REFUSE!r}, as the typed refusal is", hint="rename the tool")
+    return CallsContract({**tools, REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)})
+
+
+def _branch(name: str, contract: Contract, definitions: Schema) -> Schema:
+    arguments = contract.full_schema
+    found = False
+
+    def moved(schema: Schema, path: str) -> Schema:
+        nonlocal found
+        if isinstance(reference := schema.get("$ref"), str):
+            found = True
+            return {**schema, "$ref": f"#/$defs/{name}{reference[1:]}"}
+        return schema
+
+    rewritten = rewrite(arguments, moved)
+    if found:
+        # References keep their shape below a definition of their own.
+        definitions[name] = rewritten
+        rewritten = {"$ref": f"#/$defs/{name}"}
+    return {
+        "type": "object",
+        "properties": {"name": {"const": name}, "arguments": rewritten},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }

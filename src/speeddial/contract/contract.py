@@ -1,0 +1,204 @@
+"""Contract: the one place that says what a value must be, for decoder, check, record, training and metric."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from speeddial.contract import describe
+from speeddial.contract.check import check
+from speeddial.contract.decoded import ResolveContext
+from speeddial.contract.example import NoExample, example_of
+from speeddial.contract.foreign import needs_jsonschema, ordered, prepared, second_opinion, well_formed
+from speeddial.contract.grammar import GrammarReport, compiled, enforced, grammar_schema
+from speeddial.contract.jsontext import parse_json, write_json
+from speeddial.contract.kinds import Kind
+from speeddial.contract.pythontypes import Builder, type_name
+from speeddial.contract.schemas import Schema, hash_of
+from speeddial.errors import ContractViolation, DefinitionError, Problem
+
+
+class Contract:
+    """What one value must be, made by `Contract.of`, `Contract.from_schema`, `arguments_contract` or `union_of_calls`.
+
+    Attributes:
+        full_schema: the strict JSON Schema (2020-12) that the check uses, closed and bounded.
+        python_type: the type that `load` returns; None for a contract from a schema.
+        name: what it is called in messages.
+    """
+
+    def __init__(
+        self, full_schema: Schema, *, name: str, kind: Kind | None = None, python_type: Any = None, after: list[str]
+    ) -> None:
+        self.full_schema = full_schema
+        self.name = name
+        self.python_type = python_type
+        self._kind = kind
+        self._after = after
+        self._second_opinion = kind is None and needs_jsonschema(full_schema)
+
+    @classmethod
+    def of(cls, tp: Any) -> Contract:
+        """The contract of a Python type.
+
+        Args:
+            tp: any supported type, constraints in ``Annotated[...]`` or Pydantic fields.
+
+        Raises:
+            DefinitionError: a type or constraint in it that cannot be held exactly, with the fix.
+        """
+        builder = Builder()
+        name = type_name(tp)
+        return cls.of_kind(builder.kind(tp, f"type {name}", ""), builder, name=name, python_type=tp)
+
+    @classmethod
+    def of_kind(cls, kind: Kind, builder: Builder, *, name: str, python_type: Any) -> Contract:
+        """The contract of a kind that `builder` has built."""
+        full = {**kind.schema, "$defs": builder.definitions} if builder.definitions else dict(kind.schema)
+        builder.root.update(full)
+        if builder.definitions:
+            try:
+                example_of(full, full)
+            except NoExample as error:
+                raise DefinitionError(
+                    f"{name}: no value of this recursive type ends ({error})",
+                    hint="make the recursive field optional (T | None) or a list",
+                ) from None
+        return cls(builder.root, name=name, kind=kind, python_type=python_type, after=builder.after)
+
+    @classmethod
+    def from_schema(cls, schema: Schema, *, name: str = "schema") -> Contract:
+        """The contract of a JSON Schema; values stay decoded JSON.
+
+        Objects that list their properties and say nothing about others are closed; strings, lists and
+        numbers without bounds get the defaults of `speeddial.contract.scalars`.
+
+        Raises:
+            DefinitionError: not a JSON Schema, or a reference out of it.
+        """
+        full = prepared(schema)
+        if needs_jsonschema(full):
+            well_formed(schema)
+        return cls(full, name=name, after=[])
+
+    @cached_property
+    def _for_grammar(self) -> tuple[Schema, list[str]]:
+        return grammar_schema(self.full_schema)
+
+    @property
+    def schema(self) -> Schema:
+        """The JSON Schema that the grammar is compiled from; what server engines are given."""
+        return self._for_grammar[0]
+
+    @cached_property
+    def schema_hash(self) -> str:
+        """``sha256:...`` of the constraints; descriptions, titles, examples and defaults do not count."""
+        return hash_of(self.full_schema)
+
+    @cached_property
+    def grammar(self) -> str:
+        """The llguidance grammar, compact JSON.
+
+        Raises:
+            DefinitionError: llguidance refuses the schema.
+        """
+        return compiled(self.schema, self.name)
+
+    @cached_property
+    def report(self) -> GrammarReport:
+        """What the grammar enforces and what the check does. Raises DefinitionError like `grammar`."""
+        _ = self.grammar
+        return GrammarReport(
+            tuple(dict.fromkeys(enforced(self.schema))), tuple(dict.fromkeys([*self._for_grammar[1], *self._after]))
+        )
+
+    def check(self, value: Any) -> list[Problem]:
+        """Every problem of a decoded JSON value, the Python type's own validators included; empty when it is valid."""
+        problems = self._check_schema(value)
+        if not problems and self._kind is not None:
+            try:
+                self._kind.load(value, "")
+            except ContractViolation as error:
+                return list(error.problems)
+        return problems
+
+    def load(self, value: Any) -> Any:
+        """The Python value of a decoded JSON value; typed values stay in their decode type.
+
+        Raises:
+            ContractViolation: it breaks the contract.
+        """
+        problems = self._check_schema(value)
+        if not problems:
+            if self._kind is None:
+                return value
+            try:
+                return self._kind.load(value, "")
+            except ContractViolation as error:
+                problems = list(error.problems)
+        raise ContractViolation(problems, example=self.example_text)
+
+    def parse(self, text: str) -> Any:
+        """The Python value of a model's output: one JSON text, checked strictly, nothing coerced.
+
+        Raises:
+            ContractViolation: not one JSON text, or it breaks the contract; carries problems, a valid example
+                and the text.
+        """
+        try:
+            return self.load(parse_json(text))
+        except ContractViolation as error:
+            raise ContractViolation(error.problems, example=self.example_text, raw=text) from None
+
+    def dump(self, value: Any) -> str:
+        """Compact JSON of a Python value, in the one form that the grammar admits; `parse` reads it back.
+
+        Raises:
+            ContractViolation: `value` is not of the type.
+        """
+        written = self._kind.dump(value, "") if self._kind is not None else value
+        problems = self._check_schema(written)
+        if problems:
+            raise ContractViolation(problems)
+        if self._kind is None:
+            written = ordered(written, self.full_schema, self.full_schema)
+        return write_json(written)
+
+    def resolve(self, value: Any, context: ResolveContext) -> Any:
+        """A value as `load` returned it, with its typed values resolved into their Python types.
+
+        Raises:
+            ContractViolation: a decoded value cannot be understood; names it, and what would be right.
+        """
+        return value if self._kind is None else self._kind.resolve(value, context, "")
+
+    def example(self) -> Any:
+        """A small valid instance as decoded JSON. Raises DefinitionError when none can be found."""
+        try:
+            return example_of(self.full_schema, self.full_schema)
+        except NoExample as error:
+            raise DefinitionError(f"{self.name}: no example: {error}", hint="give one with Field(examples=[...])") from None
+
+    @cached_property
+    def example_text(self) -> str:
+        """`example` as compact JSON; empty when none can be found or it breaks a validator of the user's."""
+        try:
+            example = self.example()
+        except DefinitionError:
+            return ""
+        return "" if self.check(example) else write_json(example)
+
+    def describe(self) -> str:
+        """A short TypeScript-like signature with the descriptions, for prompts of models not trained on it."""
+        lines = describe.definitions(self.full_schema)
+        lines.append(describe.signature(self.full_schema, self.full_schema))
+        return "\n".join(lines + describe.notes(self.full_schema))
+
+    def _check_schema(self, value: Any) -> list[Problem]:
+        problems = check(value, self.full_schema, self.full_schema)
+        if not problems and self._second_opinion:
+            return second_opinion(value, self.full_schema)
+        return problems
+
+    def __repr__(self) -> str:
+        return f"Contract({self.name})"

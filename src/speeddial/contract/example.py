@@ -1,0 +1,142 @@
+"""A small valid instance of a schema, for prompts and error messages."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from speeddial.contract.check import check
+from speeddial.contract.schemas import Schema, resolve_reference
+
+_DEEPEST = 40
+_LONGEST = 400
+_WORDS = "text"
+
+
+class NoExample(Exception):
+    """No instance was found: the schema needs endless nesting, or a pattern that the search does not reach."""
+
+
+def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
+    """A valid instance with the required keys only; the first key where none is required.
+
+    Raises:
+        NoExample: none was found.
+    """
+    if depth > _DEEPEST:
+        raise NoExample("endless nesting")
+    if not isinstance(schema, dict) or not schema:
+        return "text"
+    for given in (*schema.get("examples", ()), *([schema["default"]] if "default" in schema else [])):
+        if not check(given, schema, root):
+            return given
+    if "$ref" in schema:
+        return example_of(resolve_reference(root, schema["$ref"]), root, depth + 1)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return next(choice for choice in schema["enum"] if not check(choice, schema, root))
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if keyword in schema:
+            return _of_branches(schema, schema[keyword], root, depth)
+    kinds = schema.get("type", "object" if "properties" in schema else "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    if kind == "object":
+        return _object(schema, root, depth)
+    if kind == "array":
+        prefix = schema.get("prefixItems", [])
+        count = max(schema.get("minItems", 0), 1 if not prefix and depth < 4 and schema.get("maxItems", 1) else 0)
+        try:
+            return [
+                example_of(prefix[index] if index < len(prefix) else schema.get("items", {}), root, depth + 1)
+                for index in range(max(count, len(prefix) if schema.get("minItems") else 0))
+            ]
+        except NoExample:
+            if schema.get("minItems", 0):
+                raise
+            return []
+    if kind == "string":
+        return _string(schema)
+    if kind in ("integer", "number"):
+        return _number(schema, root)
+    return {"boolean": True, "null": None}[kind]
+
+
+def _of_branches(schema: Schema, branches: list[Any], root: Schema, depth: int) -> Any:
+    # Null last: it is the least telling instance of an optional value.
+    for branch in sorted(branches, key=lambda item: isinstance(item, dict) and item.get("type") == "null"):
+        try:
+            found = example_of(branch, root, depth + 1)
+        except NoExample:
+            continue
+        if not check(found, schema, root):
+            return found
+    raise NoExample("no alternative ends")
+
+
+def _object(schema: Schema, root: Schema, depth: int) -> dict[str, Any]:
+    properties: Schema = schema.get("properties", {})
+    keys = list(schema.get("required", ()))
+    result = {key: example_of(properties.get(key, {}), root, depth + 1) for key in keys}
+    for key, inner in properties.items():
+        if len(result) >= max(1, schema.get("minProperties", 0)) or depth > 3:
+            break
+        if key not in result:
+            try:
+                result[key] = example_of(inner, root, depth + 1)
+            except NoExample:
+                continue
+    for pattern, inner in schema.get("patternProperties", {}).items():
+        for index in range(schema.get("minProperties", 0) - len(result)):
+            name = _string({"type": "string", "pattern": pattern})
+            result[name if name not in result else f"{name}{index}"] = example_of(inner, root, depth + 1)
+    return result
+
+
+def _string(schema: Schema) -> str:
+    low, high = schema.get("minLength", 0), schema.get("maxLength", _LONGEST)
+    if "pattern" not in schema and "format" not in schema:
+        text = (_WORDS * (low // len(_WORDS) + 1))[: max(low, min(len(_WORDS), high))]
+        return text[:high]
+    constraint = {key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema}
+    return _walked(json.dumps({"type": "string", **constraint}))
+
+
+def _number(schema: Schema, root: Schema) -> Any:
+    step = schema.get("multipleOf", 1)
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", 0))
+    middle = (low + high) / 2
+    starts = [1, 10, 0, low, high, middle, -1]
+    for start in starts:
+        for candidate in (start, (start // step + 1) * step, (start // step) * step):
+            number = int(candidate) if candidate == int(candidate) else candidate
+            if not check(number, schema, root):
+                return number
+    raise NoExample("no number in these bounds was found")
+
+
+@lru_cache(maxsize=256)
+def _walked(text: str) -> str:
+    """A short string of a pattern: walks llguidance's automaton, rarely used letters first, and closes when it may."""
+    import llguidance
+
+    from speeddial.contract.grammar import byte_tokenizer
+
+    matcher = llguidance.LLMatcher(byte_tokenizer(), llguidance.LLMatcher.grammar_from_json_schema(text), log_level=0)
+    used: Counter[int] = Counter()
+    out = bytearray()
+    while len(out) < _LONGEST and not matcher.is_error():
+        mask = int.from_bytes(matcher.compute_bitmask(), "little")
+        if out and mask >> ord('"') & 1:
+            return str(json.loads(out + b'"'))
+        allowed = [byte for byte in (*b'"', *b"aeinorst01234", *range(32, 127)) if mask >> byte & 1 and byte != ord("\\")]
+        if not allowed:
+            break
+        byte = min(allowed, key=lambda candidate: used[candidate])
+        used[byte] += 1
+        out.append(byte)
+        matcher.consume_token(byte)
+    raise NoExample("no string of this pattern was found")

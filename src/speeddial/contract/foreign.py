@@ -1,0 +1,220 @@
+"""JSON Schemas that others wrote: closed and bounded where that is safe, checked with jsonschema's help."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from speeddial.contract import scalars
+from speeddial.contract.check import CHECKED, MOST_PROBLEMS, check, shown
+from speeddial.contract.grammar import OWN_FORMATS
+from speeddial.contract.jsontext import FixedFloat
+from speeddial.contract.schemas import (
+    ANNOTATIONS,
+    Schema,
+    join,
+    matcher,
+    plain_pattern,
+    resolve_reference,
+    rewrite,
+    subschemas,
+)
+from speeddial.errors import DefinitionError, Problem
+
+_COMBINING = {"allOf", "anyOf", "oneOf", "$ref", "if", "patternProperties", "dependentSchemas", "not"}
+
+
+def prepared(schema: Schema) -> Schema:
+    """A stricter copy: objects that list their properties are closed, sizes and numbers bounded.
+
+    An object is closed only where `additionalProperties` is absent, properties are listed and nothing
+    beside them (``allOf``, ``anyOf``, ``$ref`` ...) may add others.
+
+    Raises:
+        DefinitionError: not a schema, or a reference to nothing or to elsewhere.
+    """
+    if not isinstance(schema, dict):
+        raise DefinitionError(
+            f"a JSON Schema is expected, got {type(schema).__name__}", hint="give a dict such as {'type': 'object'}"
+        )
+    open_parts = {id(inner) for inner in _combined(schema)}
+    normal = rewrite(_marked(schema, open_parts), _change)
+    for _, inner in subschemas(normal):
+        if isinstance(inner.get("$ref"), str):
+            resolve_reference(normal, inner["$ref"])
+    result: Schema = normal
+    return result
+
+
+def needs_jsonschema(schema: Schema) -> bool:
+    """Whether `schema` has keywords that the strict check leaves to jsonschema."""
+    for _, inner in subschemas(schema):
+        if inner.keys() - CHECKED - ANNOTATIONS - {"format"}:
+            return True
+        if "format" in inner and inner.get("pattern") != OWN_FORMATS.get(inner["format"], ""):
+            return True
+        if "pattern" in inner and matcher(inner["pattern"]) is None:
+            return True
+    return False
+
+
+def second_opinion(value: Any, schema: Schema) -> list[Problem]:
+    """The problems that jsonschema's Draft 2020-12 validator finds, formats asserted."""
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    problems = []
+    for error in validator.iter_errors(value):
+        path = ""
+        for part in error.absolute_path:
+            path = f"{path}[{part}]" if isinstance(part, int) else join(path, str(part))
+        problems.append(Problem(path, f"{error.validator} {_brief(error.validator_value)}", shown(error.instance)))
+        if len(problems) >= MOST_PROBLEMS:
+            break
+    return problems
+
+
+def well_formed(schema: Schema) -> None:
+    """Raises DefinitionError when `schema` breaks the Draft 2020-12 metaschema."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        at = ".".join(map(str, error.absolute_path)) or "the schema"
+        raise DefinitionError(f"not a JSON Schema: {at}: {error.message[:200]}", hint="correct that keyword") from None
+
+
+def ordered(value: Any, schema: Any, root: Schema) -> Any:
+    """`value` with its keys in the schema's order and its numbers in the grammar's form."""
+    if not isinstance(schema, dict):
+        return value
+    if "$ref" in schema:
+        value = ordered(value, resolve_reference(root, schema["$ref"]), root)
+    for keyword in ("anyOf", "oneOf"):
+        for branch in schema.get(keyword, ()):
+            if not check(value, branch, root):
+                value = ordered(value, branch, root)
+                break
+    for branch in schema.get("allOf", ()):
+        value = ordered(value, branch, root)
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        others = schema.get("additionalProperties")
+        known = {key: ordered(value[key], inner, root) for key, inner in properties.items() if key in value}
+        return known | {key: ordered(item, others, root) for key, item in value.items() if key not in known}
+    if isinstance(value, list):
+        prefix = schema.get("prefixItems", [])
+        rest = schema.get("items")
+        return [
+            ordered(item, prefix[index] if index < len(prefix) else rest, root) for index, item in enumerate(value)
+        ]
+    if isinstance(value, float) and "multipleOf" in schema:
+        exponent = Decimal(repr(schema["multipleOf"])).normalize().as_tuple().exponent
+        return FixedFloat(value, max(0, -exponent if isinstance(exponent, int) else 0)) or value
+    return value
+
+
+def _combined(schema: Schema) -> list[Schema]:
+    """Subschemas that describe a part of an object only, so that they must stay open."""
+    parts: list[Schema] = []
+
+    def collect(inner: Any, inside: bool) -> None:
+        if not isinstance(inner, dict):
+            return
+        if inside:
+            parts.append(inner)
+        beside = bool(inner.get("properties"))
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            many = keyword == "allOf" and len(inner.get(keyword, ())) > 1
+            for branch in inner.get(keyword, ()):
+                collect(branch, inside or many or beside)
+        for keyword in ("not", "if", "then", "else"):
+            collect(inner.get(keyword), True)
+        for keyword in ("properties", "patternProperties", "$defs", "definitions"):
+            for item in inner.get(keyword, {}).values():
+                collect(item, False)
+        for branch in inner.get("dependentSchemas", {}).values():
+            collect(branch, True)
+        for item in [*inner.get("prefixItems", ()), inner.get("items"), inner.get("additionalProperties")]:
+            collect(item, False)
+
+    collect(schema, False)
+    # A definition that such a part refers to is such a part.
+    names = {part["$ref"] for part in parts if isinstance(part.get("$ref"), str)}
+    for name in names:
+        target = resolve_reference(schema, name)
+        if isinstance(target, dict):
+            parts.append(target)
+    return parts
+
+
+_OPEN = "x-open"
+
+
+def _marked(schema: Any, open_parts: set[int]) -> Any:
+    """A deep copy in which the subschemas that must stay open carry a mark."""
+    if isinstance(schema, list):
+        return [_marked(item, open_parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copy = {key: _marked(item, open_parts) for key, item in schema.items()}
+    return {**copy, _OPEN: True} if id(schema) in open_parts else copy
+
+
+def _change(schema: Schema, path: str) -> Schema:
+    is_open = schema.pop(_OPEN, False)
+    if isinstance(schema.get("items"), list):
+        schema["prefixItems"] = schema.pop("items")
+        schema["items"] = schema.pop("additionalItems", True)
+    for flag, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(schema.get(flag), bool):
+            if schema.pop(flag) and bound in schema:
+                schema[flag] = schema.pop(bound)
+    if "pattern" in schema:
+        schema["pattern"] = plain_pattern(schema["pattern"])
+    if "patternProperties" in schema:
+        schema["patternProperties"] = {plain_pattern(key): item for key, item in schema["patternProperties"].items()}
+    for keyword in ("const", "enum"):
+        if keyword in schema:
+            schema[keyword] = _integral(schema[keyword])
+    if schema.keys() & {"enum", "const"}:
+        return schema
+    if schema.get("properties") and not is_open:
+        schema.setdefault("type", "object")
+        if "additionalProperties" not in schema and not schema.keys() & _COMBINING:
+            schema["additionalProperties"] = False
+    kinds = schema.get("type", ())
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if "string" in kinds:
+        if "pattern" not in schema and schema.get("format") in OWN_FORMATS:
+            schema["pattern"] = OWN_FORMATS[schema["format"]]
+        elif "pattern" not in schema and "format" not in schema:
+            schema.setdefault("maxLength", max(scalars.STRING_LENGTH, schema.get("minLength", 0)))
+    if "array" in kinds and schema.get("items", True) is not False:
+        schema.setdefault("maxItems", max(scalars.LIST_LENGTH, schema.get("minItems", 0)))
+    if "object" in kinds and schema.get("additionalProperties", False) and not schema.get("properties"):
+        schema.setdefault("maxProperties", max(scalars.MAP_LENGTH, schema.get("minProperties", 0)))
+    if "integer" in kinds or "number" in kinds:
+        if "exclusiveMinimum" not in schema:
+            schema["minimum"] = max(schema.get("minimum", -scalars.LARGEST), -scalars.LARGEST)
+        if "exclusiveMaximum" not in schema:
+            schema["maximum"] = min(schema.get("maximum", scalars.LARGEST), scalars.LARGEST)
+    return schema
+
+
+def _integral(value: Any) -> Any:
+    """Constants as llguidance writes them: 1.0 is the text ``1``."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_integral(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _integral(item) for key, item in value.items()}
+    return value
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,218 @@
+"""From a strict schema to the llguidance grammar, with a report of what only the check enforces.
+
+llguidance either conforms to a keyword or refuses the schema (`research`: none of 4,513 invalid instances
+accepted). What it refuses is rewritten here where that is equivalent, otherwise left to the check and reported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from speeddial.contract.check import same, tag_of
+from speeddial.contract.scalars import AWARE_DATETIME, DATE, LARGEST, TIME, uuid_form
+from speeddial.contract.schemas import Schema, rewrite, subschemas, without_annotations
+from speeddial.errors import DefinitionError
+
+WHITESPACE = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+"""Compact JSON: with free whitespace a model that likes it never ends (7 % of outputs finished, 75 % compact)."""
+
+OWN_FORMATS = {
+    "date": DATE.pattern,
+    "date-time": AWARE_DATETIME.pattern,
+    "time": TIME.pattern[:-1] + r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
+    "uuid": uuid_form().pattern,
+}
+"""Formats that are put as exact patterns instead: llguidance's own admit year 0000, 29 February and second 60."""
+
+_FORMATS = frozenset(
+    "date-time time date duration email hostname ipv4 ipv6 uuid uri uri-reference json-pointer".split()
+)
+_REFUSED = (
+    "uniqueItems contains minContains maxContains dependentRequired dependentSchemas dependencies if then else "
+    "unevaluatedItems unevaluatedProperties not propertyNames"
+).split()
+_LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[bB1-9]|\(\?P=|\\k<")
+
+
+@dataclass(frozen=True)
+class GrammarReport:
+    """What is enforced where, one line ``path: keyword`` for each rule."""
+
+    by_grammar: tuple[str, ...]
+    """Enforced while decoding: the engine cannot break it."""
+    after: tuple[str, ...]
+    """Enforced by the check after decoding."""
+
+
+def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
+    """The schema for the grammar and servers, with the lines for `GrammarReport.after`.
+
+    Args:
+        full: the strict schema that the check uses; it is not changed.
+    """
+    after: list[str] = []
+
+    def change(schema: Schema, path: str) -> Schema:
+        schema = {keyword: item for keyword, item in schema.items() if keyword not in ("$comment", "$schema", "$id")}
+        _one_of(schema, path, full, after)
+        _not(schema)
+        _property_names(schema)
+        _format(schema, path, after)
+        _bounds(schema, path, after)
+        if _LOOKAROUND.search(schema.get("pattern", "")):
+            after.append(f"{path or 'value'}: pattern {schema.pop('pattern')}")
+        for keyword in _REFUSED:
+            if keyword in schema:
+                del schema[keyword]
+                if keyword not in ("then", "else", "minContains", "maxContains"):
+                    after.append(f"{path or 'value'}: {keyword}")
+        if schema.get("patternProperties") or schema.get("additionalProperties", False):
+            after.append(f"{path or 'value'}: duplicate keys")
+        elif not schema.keys() & {"type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"} or (
+            schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties", "allOf", "anyOf"}
+        ):
+            after.append(f"{path or 'value'}: any JSON: duplicate keys, finite numbers")
+        return schema
+
+    return rewrite(full, change), list(dict.fromkeys(after))
+
+
+def compiled(schema: Schema, where: str) -> str:
+    """The llguidance grammar of a schema from `grammar_schema`.
+
+    Raises:
+        DefinitionError: llguidance refuses it; its own message is in the error.
+    """
+    bare = without_annotations(schema)
+    grammar, error = _compiled(json.dumps({**bare, "x-guidance": WHITESPACE}, separators=(",", ":")))
+    if error:
+        raise DefinitionError(
+            f"{where}: no grammar for this schema: {error[:300]}",
+            hint="remove or loosen the named keyword; what a check after decoding enforces is fine as a validator",
+        )
+    return grammar
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> tuple[str, str]:
+    import llguidance
+
+    grammar = llguidance.LLMatcher.grammar_from_json_schema(text)
+    is_error, messages = llguidance.LLMatcher.validate_grammar_with_warnings(grammar, byte_tokenizer())
+    return grammar, "; ".join(messages) if is_error else ""
+
+
+@lru_cache(maxsize=1)
+def byte_tokenizer() -> Any:
+    """A tokenizer whose tokens are the bytes: grammars can be compiled and walked without a model."""
+    import llguidance
+
+    return llguidance.LLTokenizer("byte")
+
+
+def enforced(schema: Schema) -> Iterable[str]:
+    """The lines for `GrammarReport.by_grammar` of a schema from `grammar_schema`."""
+    for path, inner in subschemas(without_annotations(schema)):
+        for keyword, item in inner.items():
+            if keyword == "type":
+                yield f"{path or 'value'}: type {item if isinstance(item, str) else '|'.join(item)}"
+            elif keyword not in ("$defs", "definitions", "$ref", "anyOf", "allOf"):
+                yield f"{path or 'value'}: {keyword}"
+
+
+def _one_of(schema: Schema, path: str, root: Schema, after: list[str]) -> None:
+    branches = schema.pop("oneOf", None)
+    if branches is None:
+        return
+    kinds = [branch.get("type") if isinstance(branch, dict) else None for branch in branches]
+    plain = [kind for kind in kinds if isinstance(kind, str)]
+    apart = len(plain) == len(set(plain)) == len(kinds) and not {"integer", "number"} <= set(plain)
+    if not apart and tag_of(branches, root) is None and not _constants_differ(branches):
+        after.append(f"{path or 'value'}: oneOf (exactly one alternative)")
+    if "anyOf" in schema:
+        schema["allOf"] = [*schema.get("allOf", []), {"anyOf": branches}]
+    else:
+        schema["anyOf"] = branches
+
+
+def _constants_differ(branches: list[Any]) -> bool:
+    constants: list[Any] = []
+    for branch in branches:
+        if not isinstance(branch, dict) or not branch.keys() & {"const", "enum"}:
+            return False
+        for constant in branch.get("enum", [branch.get("const")]):
+            if any(same(constant, other) for other in constants):
+                return False
+            constants.append(constant)
+    return True
+
+
+def _not(schema: Schema) -> None:
+    """``enum`` with ``not: {const}`` is the enum without that value."""
+    negated = schema.get("not")
+    if isinstance(negated, dict) and negated.keys() <= {"const", "enum"} and negated and "enum" in schema:
+        gone = negated.get("enum", [negated.get("const")])
+        schema["enum"] = [item for item in schema["enum"] if not any(same(item, other) for other in gone)]
+        del schema["not"]
+
+
+def _property_names(schema: Schema) -> None:
+    """``propertyNames`` over a plain map is a pattern or a closed set of its keys."""
+    names = schema.get("propertyNames")
+    if not isinstance(names, dict) or schema.keys() & {"properties", "patternProperties"}:
+        return
+    item = schema.get("additionalProperties", True)
+    keywords = names.keys() - {"type"}
+    if keywords == {"enum"}:
+        schema["properties"] = {name: item for name in names["enum"] if isinstance(name, str)}
+    elif keywords == {"pattern"} and not _LOOKAROUND.search(names["pattern"]):
+        schema["patternProperties"] = {names["pattern"]: item}
+    elif keywords and keywords <= {"minLength", "maxLength"}:
+        lengths = f"{names.get('minLength', 0)},{names.get('maxLength', '')}"
+        schema["patternProperties"] = {rf"^[\s\S]{{{lengths}}}$": item}
+    else:
+        return
+    schema["additionalProperties"] = False
+    del schema["propertyNames"]
+
+
+def _format(schema: Schema, path: str, after: list[str]) -> None:
+    name = schema.get("format")
+    if name is None:
+        return
+    if schema.get("pattern") == OWN_FORMATS.get(name, ""):
+        del schema["format"]
+    elif name not in _FORMATS:
+        after.append(f"{path or 'value'}: format {name}")
+        del schema["format"]
+    elif name in OWN_FORMATS or name in ("hostname", "duration"):
+        after.append(f"{path or 'value'}: format {name} (rare cases)")
+
+
+def _bounds(schema: Schema, path: str, after: list[str]) -> None:
+    """llguidance holds bounds as doubles: a bound that is none is widened to the next double."""
+    for keyword, outward in (
+        ("minimum", -math.inf),
+        ("exclusiveMinimum", -math.inf),
+        ("maximum", math.inf),
+        ("exclusiveMaximum", math.inf),
+    ):
+        bound = schema.get(keyword)
+        if bound is None:
+            continue
+        if isinstance(bound, int) and int(float(bound)) != bound:
+            rounded = float(bound)
+            if (rounded < bound) == (outward > 0):
+                rounded = math.nextafter(rounded, outward)
+            schema[keyword] = int(rounded)
+            after.append(f"{path or 'value'}: {keyword} (beyond 53 bits)")
+        if abs(schema[keyword]) > LARGEST:
+            schema[keyword] = LARGEST if bound > 0 else -LARGEST
+        if keyword.startswith("exclusive") and schema.get("type") != "integer":
+            after.append(f"{path or 'value'}: {keyword} (a fraction of more than 15 digits may round to the bound)")

@@ -1,0 +1,180 @@
+"""JSON Schemas as data: walking, references, stripping of annotations, hashes, regular expressions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from speeddial.errors import DefinitionError
+
+Schema = dict[str, Any]
+
+ANNOTATIONS = frozenset(
+    "title description $comment examples default deprecated readOnly writeOnly $schema $id "
+    "contentMediaType contentEncoding discriminator x-guidance".split()
+)
+"""Keywords that say nothing about which values are valid; they are in no grammar and no hash."""
+
+IN_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+IN_PLACE = (
+    "items additionalProperties not if then else contains propertyNames unevaluatedItems unevaluatedProperties".split()
+)
+
+
+def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -> Any:
+    """A copy of `schema` in which every subschema, innermost first, went through ``change(copy, path)``.
+
+    The path is that of the values it applies to (``steps[].file``), or ``$defs.NAME`` in definitions.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    result = dict(schema)
+    for keyword in IN_MAPS:
+        if isinstance(inner := result.get(keyword), dict):
+            prefix = f"{keyword}." if keyword in ("$defs", "definitions") else ""
+            result[keyword] = {
+                name: rewrite(item, change, join(path if not prefix else "", prefix + name))
+                for name, item in inner.items()
+            }
+    for keyword in IN_LISTS:
+        if isinstance(inner := result.get(keyword), list):
+            result[keyword] = [
+                rewrite(item, change, f"{path}[{index}]" if keyword == "prefixItems" else path)
+                for index, item in enumerate(inner)
+            ]
+    for keyword in IN_PLACE:
+        if isinstance(inner := result.get(keyword), dict):
+            at = f"{path}[]" if keyword in ("items", "contains", "unevaluatedItems") else path
+            at = join(path, "*") if keyword == "additionalProperties" else at
+            result[keyword] = rewrite(inner, change, at)
+    return change(result, path)
+
+
+def subschemas(schema: Any, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every subschema with the path of the values it applies to, innermost first."""
+    found: list[tuple[str, Schema]] = []
+
+    def note(inner: Schema, at: str) -> Schema:
+        found.append((at, inner))
+        return inner
+
+    rewrite(schema, note, path)
+    return iter(found)
+
+
+def join(path: str, name: str) -> str:
+    """`name` below `path`, dotted."""
+    return f"{path}.{name}" if path else name
+
+
+def without_annotations(schema: Schema) -> Schema:
+    """`schema` without what says nothing about validity."""
+
+    def strip(inner: Schema, path: str) -> Schema:
+        return {keyword: item for keyword, item in inner.items() if keyword not in ANNOTATIONS}
+
+    stripped: Schema = rewrite(schema, strip)
+    return stripped
+
+
+def hash_of(schema: Schema) -> str:
+    """``sha256:`` over the constraints of `schema`: descriptions, titles, examples and defaults do not count.
+
+    Key order counts, because the grammar fixes the order of an object's keys to the schema's.
+    """
+    text = json.dumps(without_annotations(schema), separators=(",", ":"), ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def resolve_reference(root: Schema, reference: str) -> Any:
+    """The subschema that a ``$ref`` inside the same document names.
+
+    Raises:
+        DefinitionError: a remote reference, an anchor, or nothing there.
+    """
+    if not reference.startswith("#") or (len(reference) > 1 and reference[1] != "/"):
+        raise DefinitionError(
+            f"$ref {reference!r} points outside the schema",
+            hint="put the definition under $defs and refer to it as #/$defs/NAME",
+        )
+    target: Any = root
+    for part in reference[2:].split("/") if len(reference) > 1 else []:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        try:
+            target = target[int(key)] if isinstance(target, list) else target[key]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise DefinitionError(
+                f"$ref {reference!r}: there is nothing at {part!r}", hint="check the names under $defs"
+            ) from None
+    return target
+
+
+_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n\\r\\f\\v"}
+
+
+@lru_cache(maxsize=1024)
+def plain_pattern(pattern: str) -> str:
+    r"""`pattern` with ``\d``, ``\w`` and ``\s`` spelled out in ASCII.
+
+    Python, Rust (Pydantic) and llguidance disagree about them beyond ASCII; spelled out, the grammar,
+    the check and an independent validator all see the same language.
+    """
+    out: list[str] = []
+    inside = False
+    index = 0
+    while index < len(pattern):
+        character = pattern[index]
+        if character == "\\" and index + 1 < len(pattern):
+            escaped = pattern[index + 1]
+            index += 2
+            if escaped in _CLASSES:
+                out.append(_CLASSES[escaped] if inside else f"[{_CLASSES[escaped]}]")
+            elif escaped.lower() in _CLASSES and not inside:
+                out.append(f"[^{_CLASSES[escaped.lower()]}]")
+            elif escaped in "Zz" and not inside:
+                out.append("$")
+            elif escaped == "A" and not inside:
+                out.append("^")
+            else:
+                out.append("\\" + escaped)
+            continue
+        if character == "[" and not inside:
+            inside = True
+        elif character == "]" and inside and out[-1:] not in (["["], ["^"]):
+            inside = False
+        out.append(character)
+        index += 1
+    return "".join(out)
+
+
+@lru_cache(maxsize=1024)
+def matcher(pattern: str) -> re.Pattern[str] | None:
+    r"""`pattern` compiled for `search`, with ``$`` meaning the very end; None when Python cannot compile it.
+
+    Python's own ``$`` also matches before a last line feed, which JSON Schema's does not.
+    """
+    out: list[str] = []
+    inside = False
+    index = 0
+    while index < len(pattern):
+        character = pattern[index]
+        if character == "\\":
+            out.append(pattern[index : index + 2])
+            index += 2
+            continue
+        if character == "[":
+            inside = True
+        elif character == "]":
+            inside = False
+        out.append(r"\Z" if character == "$" and not inside else character)
+        index += 1
+    try:
+        return re.compile("".join(out))
+    except (re.error, OverflowError):
+        return None
