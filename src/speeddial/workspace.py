@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from speeddial.errors import ToolError
 
@@ -83,3 +87,37 @@ def locked(path: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise ToolError(f"{path.name} is in use by another program") from error
+
+
+_KEPT = 200
+"""Done effects that a target remembers; a resumed run repeats at most its own few."""
+
+
+class Ledger:
+    """The effects that were done on one file, kept in that file: key -> result.
+
+    It is written with the effect in one `write_whole`, so that there is no moment in which one is on disk
+    without the other. Results are base64 of JSON: such a line can stand in a Markdown comment or an iCalendar
+    text whatever the user's words are.
+    """
+
+    def __init__(self, entries: Iterable[str] = ()) -> None:
+        self.entries = list(entries)
+
+    def result_of(self, key: str) -> Any | None:
+        """What the effect with this key gave back when it was done; None when it was not."""
+        name = _name_of(key)
+        for entry in reversed(self.entries):
+            if entry.startswith(name):
+                return json.loads(base64.b64decode(entry[len(name) :]))
+        return None
+
+    def add(self, key: str, result: Any) -> None:
+        """Note an effect with its result as JSON types."""
+        text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+        self.entries.append(f"{_name_of(key)}{base64.b64encode(text.encode()).decode()}")
+        del self.entries[:-_KEPT]
+
+
+def _name_of(key: str) -> str:
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:24]} "
