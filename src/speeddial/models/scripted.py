@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal
 
 from llguidance import LLMatcher, LLTokenizer
 
-from speeddial.contract import Contract
+from speeddial.contract import Contract, write_json
 from speeddial.errors import EngineRefused, EngineTimeout, NotFound, SpeeddialError, UserError
-from speeddial.messages import Message, ToolCall, compact_json
+from speeddial.messages import Message, ToolCall
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
 
@@ -162,7 +162,7 @@ class Scripted(Model):
         script = self._script
         output: Output
         if script is None:
-            output = request.contract.dump(request.contract.example())
+            output = write_json(request.contract.example())
         elif callable(script):
             output = script(request)
         elif isinstance(script, Mapping):
@@ -209,7 +209,7 @@ class _Decoder:
             raise EngineRefused(
                 f"{name}: the contract does not admit the scripted output from character {at}: "
                 f"{text[:at][-60:]!r} then {text[at:][:40]!r}",
-                hint=f"valid would be {contract.dump(contract.example())}; or make the script unconstrained",
+                hint=f"valid would be {contract.example_text}; or make the script unconstrained",
             )
         if whole and not complete:
             raise EngineRefused(
@@ -283,7 +283,7 @@ def _last_user(messages: Sequence[Message]) -> str:
 def _text(output: Any) -> str:
     if isinstance(output, str):
         return output
-    return compact_json(output.as_dict() if isinstance(output, ToolCall) else output)
+    return write_json(output.as_dict() if isinstance(output, ToolCall) else output)
 
 
 def _tokens(text: str) -> int:
