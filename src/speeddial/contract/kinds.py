@@ -261,6 +261,9 @@ class Union(Kind):
     branches: list[Kind]
     root: Callable[[], Schema]
 
+    def __post_init__(self) -> None:
+        self.typed = any(branch.typed for branch in self.branches)
+
     def load(self, value: Any, path: str) -> Any:
         return self._branch(value, path).load(value, path)
 
