@@ -56,7 +56,11 @@ class Entry(BaseModel):
     def when(self) -> str:
         """Day and time as a person reads them; empty for a reminder without any."""
         if not isinstance(self.start, datetime):
-            return f"{self.start:%a %Y-%m-%d}" if self.start else ""
+            if self.start is None:
+                return ""
+            last = self.end - timedelta(days=1) if self.end else self.start
+            text = f"{self.start:%a %Y-%m-%d}"
+            return text if last <= self.start else f"{text} to {last:%a %Y-%m-%d}"
         text = f"{self.start:%a %Y-%m-%d %H:%M}"
         if not isinstance(self.end, datetime):
             return text
@@ -270,11 +274,12 @@ def _ledger(calendar: Calendar) -> Ledger:
     return Ledger(str(entry) for entry in (kept if isinstance(kept, list) else [kept]))
 
 
-def _save(path: Path, calendar: Calendar, ledger: Ledger) -> None:
+def _save(path: Path, calendar: Calendar, ledger: Ledger, now: datetime) -> None:
     calendar.pop("X-SPEEDDIAL-DONE", None)
     for entry in ledger.entries:
         calendar.add("X-SPEEDDIAL-DONE", entry)
-    calendar.add_missing_timezones()
+    # Fifteen years of summer times; the default writes all since 1970.
+    calendar.add_missing_timezones(date(now.year - 1, 1, 1), date(now.year + 15, 1, 1))
     write_whole(path, calendar.to_ical())
 
 
@@ -294,7 +299,7 @@ def _add(component: Event | Todo, context: ToolContext) -> Entry:
         calendar.add_component(component)
         entry = _entry(component, context.now.tzinfo)
         ledger.add(context.idempotency_key, entry.model_dump(mode="json"))
-        _save(path, calendar, ledger)
+        _save(path, calendar, ledger, context.now)
         return entry
 
 
@@ -347,7 +352,15 @@ def _kind(component: Component) -> Kind | None:
         return "event"
     if component.name != "VTODO":
         return None
-    return "alarm" if "ALARM" in [str(name).upper() for name in component.categories] else "reminder"
+    # Not `component.categories`: reading that property adds an empty one to the file.
+    return "alarm" if "ALARM" in _text_of(component, "categories").upper() else "reminder"
+
+
+def _text_of(component: Component, name: str) -> str:
+    """A property that may stand once, several times or not at all, as one text."""
+    values = component.get(name, [])
+    parts = values if isinstance(values, list) else [values]
+    return ", ".join(part.to_ical().decode() if name == "categories" else str(part) for part in parts)
 
 
 def _start(component: Component) -> datetime | date | None:
@@ -368,14 +381,13 @@ def _entry(component: Component, zone: tzinfo | None, start: datetime | date | N
     if isinstance(shown, datetime):
         shown = shown.astimezone(zone)
     repeat = str(component.get("x-speeddial-repeat", "")) or ("repeats" if "rrule" in component else "")
-    contacts = component.get("contact", [])
     return Entry(
         kind=_kind(component) or "event",
         title=str(component.get("summary", "")),
         start=shown,
         end=end.astimezone(zone) if isinstance(end, datetime) else end,
         repeat=repeat,
-        people=", ".join(map(str, contacts if isinstance(contacts, list) else [contacts])),
+        people=_text_of(component, "contact"),
         place=str(component.get("location", "")),
     )
 
@@ -465,8 +477,7 @@ class _Wanted:
     def _fits(self, component: Component) -> bool:
         if _kind(component) not in self.kinds:
             return False
-        contacts = component.get("contact", [])
-        people = " ".join(map(str, contacts if isinstance(contacts, list) else [contacts]))
+        people = _text_of(component, "contact")
         title = str(component.get("summary", ""))
         if self.title and not alike(self.title, title):
             return False
@@ -542,5 +553,5 @@ def _delete(wanted: _Wanted) -> Entries:
                 calendar.subcomponents.remove(component)
         result = Entries(entries=[entry for _, entry in found][:MOST], total=len(found), deleted=True)
         ledger.add(context.idempotency_key, result.model_dump(mode="json"))
-        _save(path, calendar, ledger)
+        _save(path, calendar, ledger, context.now)
         return result

@@ -141,7 +141,7 @@ def delete_list(context: ToolContext, list: Text | None = None) -> ListChange:
             f"list: expected which list to delete, got nothing; valid: {_valid(context.workspace)}"
         )
     buried = inside(context.workspace, FOLDER, ".deleted")
-    with locked(inside(context.workspace, FOLDER, ".lists")):
+    with locked(inside(context.workspace, FOLDER)):
         for grave in sorted(buried.glob("*.md")) if buried.is_dir() else []:
             done = _Lines.read(grave).ledger.result_of(context.idempotency_key)
             if done is not None:
@@ -190,8 +190,7 @@ class _Lines:
         return [match[1].strip() for line in self.lines if (match := _ITEM.fullmatch(line.strip()))]
 
     def add(self, items: Names) -> None:
-        while self.lines and not self.lines[-1].strip():
-            self.lines.pop()
+        self._trim()
         if self.lines and not _ITEM.fullmatch(self.lines[-1].strip()):
             self.lines.append("")
         self.lines.extend(f"- [ ] {item}" for item in items)
@@ -222,7 +221,12 @@ class _Lines:
         ]
         return meant
 
+    def _trim(self) -> None:
+        while self.lines and not self.lines[-1].strip():
+            self.lines.pop()
+
     def text(self) -> str:
+        self._trim()
         notes = [f"<!-- speeddial {entry} -->" for entry in self.ledger.entries]
         return "\n".join([*self.lines, *(["", *notes] if notes else [])]).rstrip("\n") + "\n"
 
@@ -235,7 +239,7 @@ def _changed(
     may_be_new: bool = False,
 ) -> ListChange:
     """Read a list, change it and write it whole, once for each idempotency key."""
-    with locked(inside(context.workspace, FOLDER, ".lists")):
+    with locked(inside(context.workspace, FOLDER)):
         existing = _match(context.workspace, said)
         if existing is None and not may_be_new:
             raise ToolError(

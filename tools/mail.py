@@ -101,6 +101,8 @@ def _compose(
 
 
 def _quoted(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9 _-]+", name):
+        return name
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

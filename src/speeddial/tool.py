@@ -109,9 +109,11 @@ class Tool:
             result = await self.function(**given)
         else:
             result = await asyncio.to_thread(self.function, **given)
+        # A result may tell what its arguments came to in the end (text matched to a column's values).
+        applied = {**resolved, **getattr(result, "resolved", {})}
         return ToolResult(
             value=_as_json(result),
-            resolved={name: _as_json(item) for name, item in resolved.items()},
+            resolved={name: _as_json(item) for name, item in applied.items()},
             text=result if isinstance(result, str) else str(result),
         )
 
@@ -199,4 +201,4 @@ def _kinds(returns: Any) -> frozenset[str]:
 def _as_json(value: Any) -> Any:
     from pydantic_core import to_jsonable_python
 
-    return to_jsonable_python(value)
+    return value.as_json() if hasattr(value, "as_json") else to_jsonable_python(value)

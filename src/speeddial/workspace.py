@@ -89,8 +89,8 @@ def locked(path: Path) -> Iterator[None]:
         raise ToolError(f"{path.name} is in use by another program") from error
 
 
-_KEPT = 200
-"""Done effects that a target remembers; a resumed run repeats at most its own few."""
+_KEPT = 64
+"""Done effects that a target remembers; a resumed run repeats at most its own dozen."""
 
 
 class Ledger:

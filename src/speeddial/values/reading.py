@@ -156,6 +156,29 @@ class Reading:
     """With `start`, the end of a stretch counted from now ("the next two hours")."""
     rule: Rule | None = None
 
+    def as_json(self) -> str:
+        """What was understood, in ISO 8601 and RFC 5545 terms: ``2026-11-23``, ``15:00/17:00``, ``FREQ=DAILY``."""
+        parts: list[str] = []
+        if self.days is not None:
+            last = self.days.end - DAY if self.days.end else None
+            parts.append(_stretch(self.days.start, last))
+        if self.clock is not None:
+            clock = self.clock.settled()
+            times = [f"{moment:%H:%M}" if moment else None for moment in (clock.start, clock.end)]
+            has_time = clock.start is not None or clock.end is not None
+            if clock.mode != "at":
+                parts.append(f"{times[0] or '..'}/{times[1] or '..'}")
+            elif has_time:
+                parts.append("/".join(moment for moment in times if moment))
+            else:
+                parts.append(clock.part)
+        if self.start is not None:
+            start, end = (moment and moment.isoformat(timespec="minutes") for moment in (self.start, self.end))
+            parts.append(f"{start}/{end}" if end else f"{start}")
+        if self.rule is not None:
+            parts.append(str(self.rule))
+        return " ".join(parts)
+
     def merged(self, other: Reading) -> Reading | None:
         """Both said together ("friday" and "at nine"); None when they contradict each other."""
         both_days = self.days is not None and other.days is not None
@@ -180,6 +203,10 @@ class Reading:
             self.end or other.end,
             self.rule or other.rule,
         )
+
+
+def _stretch(first: date | None, last: date | None) -> str:
+    return f"{first}" if first == last else f"{first or '..'}/{last or '..'}"
 
 
 def _joined(one: Clock, other: Clock) -> Clock | None:
