@@ -378,7 +378,7 @@ class Redactor:
             secret_from = _SCHEME_PREFIX.match(text)
         elif _WEAK_KEY.match(name):
             secret_from = _SCHEME_PREFIX.match(text)
-            if secret_from and not _RANDOM_VALUE.match(text, secret_from.end()):
+            if _SURROGATE.search(text) or (secret_from and not _RANDOM_VALUE.match(text, secret_from.end())):
                 secret_from = None
         else:
             secret_from = None
