@@ -92,7 +92,7 @@ class Journal:
     def get(self, key: JournalKey) -> JournalEntry | None:
         """The entry, begun or finished; None when it was never begun."""
         rows = self._database.read(
-            "SELECT * FROM journal WHERE run = ? AND step = ? AND attempt = ? AND kind = ?", key
+            "SELECT * FROM journal WHERE run = ? AND step = ? AND attempt = ? AND kind = ?", self._sealed(key)
         )
         return _entry(rows[0]) if rows else None
 
@@ -104,7 +104,11 @@ class Journal:
         """
         columns, counts = self._database.seal({"effect": effect, "payload": payload}, ("payload",))
         columns["payload"] = columns["payload"] or "null"
-        columns |= {**key._asdict(), "begun_ns": time.time_ns(), "redactions": json.dumps(counts)}
+        columns |= {
+            **self._sealed(key)._asdict(),
+            "begun_ns": time.time_ns(),
+            "redactions": json.dumps(counts),
+        }
         with self._database.writing() as db:
             known = self.get(key)
             if known is not None:
@@ -122,6 +126,7 @@ class Journal:
         """
         columns, counts = self._database.seal({"result": result}, ("result",))
         text = columns["result"] or "null"
+        key = self._sealed(key)
         with self._database.writing() as db:
             row = db.execute(
                 "SELECT * FROM journal WHERE run = ? AND step = ? AND attempt = ? AND kind = ?", key
@@ -149,6 +154,10 @@ class Journal:
                 (run,),
             )
         ]
+
+    def _sealed(self, key: JournalKey) -> JournalKey:
+        """The key as it is written: the one part of it that is free text passes redaction like all else."""
+        return key._replace(kind=self._database.redactor.text(key.kind))
 
     # ---- questions to a person ----
 

@@ -271,12 +271,14 @@ class Record:
         """
         if name == "last":
             rows = self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 1")
+        elif not name:
+            rows = []
         else:
             rows = self._database.read(
                 "SELECT id FROM runs WHERE substr(id, 1, ?1) = ?2 OR substr(id, -?1) = ?2 LIMIT 3",
                 (len(name), name),
             )
-        if len(rows) == 1 and name:
+        if len(rows) == 1:
             return str(rows[0]["id"])
         if len(rows) > 1:
             raise NotFound(f"more than one run fits {name!r}", hint="give more of the id")
