@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -45,7 +44,7 @@ def write_folder(weights: GgufWeights, tokenizer: Path, folder: Path) -> None:
         _write_json(made / "generation_config.json", ids)
         save_file(_tensors(weights), made / WEIGHTS_FILE, metadata={"format": "pt"})
         try:
-            os.replace(made, folder)
+            made.replace(folder)
         except OSError:
             # Another process was faster, or a folder without weights is in the way.
             if not (folder / WEIGHTS_FILE).is_file():

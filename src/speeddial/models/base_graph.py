@@ -12,8 +12,9 @@ MatMulNBits takes fractional zero points too, but then dequantises the whole mat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from speeddial.models.gguf_file import QK, GgufFile, Quantised4
 
-GRAPH, WEIGHTS = "graph.onnx", "weights.bin"
+GRAPH, WEIGHTS, SHAPE = "graph.onnx", "weights.bin", "shape.json"
 CONTRIB = "com.microsoft"
 _INLINE_BYTES = 1024
 _PAGE = 4096
@@ -170,7 +171,7 @@ class GgufWeights:
         return Block8.of_q4_1(self.quantised(layer, module))
 
     def norm(self, name: str) -> npt.NDArray[np.float32]:
-        """A norm's weight: ``model.norm`` or ``model.layers.N.input_layernorm`` / ``post_attention_layernorm``."""
+        """A norm's weight by its Hugging Face name, such as ``model.layers.3.input_layernorm``."""
         if name == "model.norm":
             return self.file.float32("output_norm.weight")
         _, _, layer, kind = name.split(".")
@@ -268,7 +269,7 @@ def write_graph(folder: Path, weights: LlamaWeights) -> None:
     same memory as the inputs so that nothing is copied.
 
     Args:
-        folder: gets `GRAPH` and `WEIGHTS`.
+        folder: gets `GRAPH`, `WEIGHTS` and `SHAPE`.
         weights: where they come from.
     """
     from onnx import save_model
@@ -278,22 +279,35 @@ def write_graph(folder: Path, weights: LlamaWeights) -> None:
         _write_decoder(writer, weights)
         model = _model(writer, weights.shape)
     save_model(model, str(folder / GRAPH))
+    (folder / SHAPE).write_text(json.dumps(asdict(weights.shape)), encoding="utf-8")
+
+
+def read_shape(folder: Path) -> LlamaShape:
+    """The numbers of the decoder whose graph is in a folder."""
+    return LlamaShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
+
+
+def map_embedding(folder: Path, shape: LlamaShape) -> Block8:
+    """The embedding's rows, mapped from the weights file and so shared with the graph's last product."""
+    rows, blocks = shape.vocabulary, shape.hidden // QK
+    codes = np.memmap(folder / WEIGHTS, np.uint8, "r", 0, (rows, blocks, QK))
+    scale = np.memmap(folder / WEIGHTS, np.float32, "r", -(-codes.nbytes // _PAGE) * _PAGE, (rows, blocks))
+    return Block8(codes, scale, np.full((1, blocks), 128, np.uint8))
 
 
 def _write_decoder(writer: _GraphWriter, weights: LlamaWeights) -> None:
     shape = weights.shape
     epsilon = shape.norm_epsilon
+    # First in the weights file, where `map_embedding` looks for it; the product of the logits shares it.
+    embedding = weights.embedding()
+    writer.tensor("logits.codes", embedding.codes)
+    writer.tensor("logits.scale", embedding.scale.ravel())
     powers = shape.rope_base ** (-np.arange(0, shape.head_size, 2) / shape.head_size)
     angles = np.outer(np.arange(shape.context), powers)
     rotary = [
         writer.tensor("rope.cos", np.cos(angles).astype(np.float32)),
         writer.tensor("rope.sin", np.sin(angles).astype(np.float32)),
     ]
-    # The embedding comes first in the weights file: the engine maps its rows from there.
-    embedding = weights.embedding()
-    writer.tensor("logits.codes", embedding.codes)
-    writer.tensor("logits.scale", embedding.scale.ravel())
-
     residual, delta = "embeddings", ""
 
     def normed(name: str, number: str) -> str:
@@ -304,9 +318,7 @@ def _write_decoder(writer: _GraphWriter, weights: LlamaWeights) -> None:
             return writer.node("SimplifiedLayerNormalization", inputs, outputs, axis=-1, epsilon=epsilon)
         inputs, outputs = [residual, delta, gain], [f"{number}.normed", "", "", f"{number}.residual"]
         residual = outputs[3]
-        return writer.node(
-            "SkipSimplifiedLayerNormalization", inputs, outputs, CONTRIB, epsilon=epsilon
-        )
+        return writer.node("SkipSimplifiedLayerNormalization", inputs, outputs, CONTRIB, epsilon=epsilon)
 
     for layer in range(shape.layers):
 
@@ -341,9 +353,7 @@ def _write_decoder(writer: _GraphWriter, weights: LlamaWeights) -> None:
     axis = writer.tensor("token_axis", np.array([1]))
     source = writer.node("Slice", [source, "first", end, axis], ["wanted"])
     gain = writer.tensor("model.norm", weights.norm("model.norm"))
-    source = writer.node(
-        "SimplifiedLayerNormalization", [source, gain], ["final"], axis=-1, epsilon=epsilon
-    )
+    source = writer.node("SimplifiedLayerNormalization", [source, gain], ["final"], axis=-1, epsilon=epsilon)
     writer.product("logits", source, embedding)
 
 
@@ -367,8 +377,6 @@ def _model(writer: _GraphWriter, shape: LlamaShape) -> Any:
         rows = sum(shape.rows(module) for module in FUSED[product])
         inputs.append(value(f"{name}.A", float32, [shape.columns(FUSED[product][0]), rank]))
         inputs.append(value(f"{name}.B", float32, [rank, rows]))
-    graph = writer.helper.make_graph(
-        writer.nodes, "decoder", inputs, outputs, list(writer.tensors.values())
-    )
+    graph = writer.helper.make_graph(writer.nodes, "decoder", inputs, outputs, list(writer.tensors.values()))
     opsets = [writer.helper.make_opsetid("", 21), writer.helper.make_opsetid(CONTRIB, 1)]
     return writer.helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="speeddial")

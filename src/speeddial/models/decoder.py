@@ -1,0 +1,238 @@
+"""The base's graph running in ONNX Runtime: forward passes over a KV cache, adapters, prefixes kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from speeddial.errors import EngineError
+from speeddial.models.adapter import TENSORS, no_adapter, read_adapter
+from speeddial.models.base_graph import GRAPH, map_embedding, read_shape
+
+Float32 = npt.NDArray[np.float32]
+
+MOST_WANTED = 8
+"""Most positions whose logits one forward pass gives."""
+_ADAPTERS_KEPT = 32
+_PREFIXES_KEPT = 32
+_SEQUENCES_KEPT = 4
+_GRANULE = 256
+"""Tokens by which the capacity of a sequence's KV cache is rounded up, so that it can be used again."""
+_THREADS = 4
+"""More do not make a token of a model this small faster."""
+
+Key = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter's matrices as the session takes them."""
+
+    key: Key
+    inputs: dict[str, ort.OrtValue]
+
+
+@dataclass
+class Context:
+    """Tokens seen so far and their keys and values; one decode at a time uses it."""
+
+    capacity: int
+    binding: ort.IOBinding
+    caches: list[Float32]
+    """Keys and values of each layer, shape (1, kv_heads, capacity, head_size)."""
+    logits: Float32
+    values: list[ort.OrtValue]
+    adapter: Key | None = None
+    tokens: list[int] = field(default_factory=list)
+    """Those whose keys and values are in the caches."""
+
+
+class Decoder:
+    """A graph folder, loaded. Safe to use from several threads: passes run one at a time.
+
+    Args:
+        folder: written by `base_graph.write_graph`.
+        threads: for the products; None takes the processors this process may use, four at most.
+
+    Raises:
+        EngineError: the folder is broken.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or min(_THREADS, _processors())
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self.shape = read_shape(folder)
+            self._embedding = map_embedding(folder, self.shape)
+            self._session = ort.InferenceSession(
+                str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            raise EngineError(
+                f"{folder}: the model cannot be loaded ({error})",
+                hint=f"delete {folder}; it is made anew from the weights beside it",
+            ) from error
+        self._pass_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._free: list[Context] = []
+        self._adapters: OrderedDict[Key, Adapter] = OrderedDict()
+        self._prefixes: OrderedDict[tuple[Key, tuple[int, ...]], list[Float32]] = OrderedDict()
+        self.base = Adapter(("", 0, 0), _values(no_adapter(self.shape)))
+
+    def adapter(self, folder: Path | None) -> Adapter:
+        """The adapter in a folder, read again when its file has changed; the base for None.
+
+        Raises:
+            DefinitionError: it cannot be applied to this base.
+        """
+        if folder is None:
+            return self.base
+        try:
+            status = (folder / TENSORS).stat()
+            key = (str(folder.resolve()), status.st_mtime_ns, status.st_size)
+        except OSError:
+            key = (str(folder), 0, 0)
+        with self._lock:
+            adapter = self._adapters.get(key)
+            if adapter is None:
+                adapter = Adapter(key, _values(read_adapter(folder, self.shape)))
+                self._adapters[key] = adapter
+                if len(self._adapters) > _ADAPTERS_KEPT:
+                    self._adapters.popitem(last=False)
+            self._adapters.move_to_end(key)
+            return adapter
+
+    @contextmanager
+    def sequence(self, capacity: int, adapter: Adapter) -> Iterator[Context]:
+        """An empty sequence for one decode.
+
+        Args:
+            capacity: tokens it has to hold.
+            adapter: used for all of them.
+        """
+        sequence = self._take(-(-capacity // _GRANULE) * _GRANULE)
+        if sequence.adapter != adapter.key:
+            for name, value in adapter.inputs.items():
+                sequence.binding.bind_ortvalue_input(name, value)
+            sequence.adapter = adapter.key
+        sequence.tokens.clear()
+        try:
+            yield sequence
+        finally:
+            with self._lock:
+                self._free.append(sequence)
+                del self._free[:-_SEQUENCES_KEPT]
+
+    def start(self, sequence: Context, tokens: Sequence[int], fixed: int) -> Float32:
+        """Read a prompt, its fixed part from the prefixes kept when it is there.
+
+        Args:
+            sequence: empty.
+            tokens: the prompt.
+            fixed: how many of them come again with the next prompt.
+
+        Returns:
+            Logits after the last token, shape (1, vocabulary), valid until the next pass.
+        """
+        assert sequence.adapter is not None
+        key = (sequence.adapter, tuple(tokens[:fixed]))
+        with self._lock:
+            kept = self._prefixes.get(key)
+            if kept is not None:
+                self._prefixes.move_to_end(key)
+        if kept is not None:
+            for cache, part in zip(sequence.caches, kept, strict=True):
+                cache[:, :, :fixed] = part
+            sequence.tokens.extend(tokens[:fixed])
+        elif fixed:
+            # On its own, so that what is kept does not depend on what came after it the first time.
+            self.extend(sequence, tokens[:fixed])
+            copies = [cache[:, :, :fixed].copy() for cache in sequence.caches]
+            with self._lock:
+                self._prefixes[key] = copies
+                if len(self._prefixes) > _PREFIXES_KEPT:
+                    self._prefixes.popitem(last=False)
+        return self.extend(sequence, tokens[fixed:])
+
+    def extend(self, sequence: Context, tokens: Sequence[int], wanted: int = 1) -> Float32:
+        """Read tokens in one forward pass.
+
+        Args:
+            sequence: grows by them.
+            tokens: at least `wanted`.
+            wanted: the last positions whose logits are given, `MOST_WANTED` at most.
+
+        Returns:
+            Logits after each of those, shape (wanted, vocabulary), valid until the next pass.
+
+        Raises:
+            EngineError: the runtime failed.
+        """
+        total = len(sequence.tokens) + len(tokens)
+        if total > sequence.capacity:
+            raise EngineError(f"{total} tokens do not fit into a sequence of {sequence.capacity}")
+        # Held until the pass is over: the binding keeps addresses, not the arrays.
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "embeddings": self._embed(tokens),
+            "last_index": np.array([total - 1], np.int32),
+            "total": np.array([total], np.int32),
+            "first": np.array([len(tokens) - wanted], np.int64),
+        }
+        for name, array in inputs.items():
+            sequence.binding.bind_cpu_input(name, array)
+        sequence.binding.bind_ortvalue_output("logits", sequence.values[wanted - 1])
+        try:
+            with self._pass_lock:
+                self._session.run_with_iobinding(sequence.binding)
+        except Exception as error:  # as above
+            raise EngineError(f"the embedded engine failed on {len(tokens)} tokens: {error}") from error
+        sequence.tokens.extend(tokens)
+        return sequence.logits[0, :wanted]
+
+    def _embed(self, tokens: Sequence[int]) -> Float32:
+        picked = np.asarray(tokens, np.int64)
+        codes, scale, zero = self._embedding
+        rows = (codes[picked].astype(np.float32) - zero[..., None]) * scale[picked][..., None]
+        return rows.reshape(1, len(picked), self.shape.hidden)
+
+    def _take(self, capacity: int) -> Context:
+        with self._lock:
+            for number, sequence in enumerate(self._free):
+                if sequence.capacity >= capacity:
+                    return self._free.pop(number)
+        shape = self.shape
+        binding = self._session.io_binding()
+        caches = []
+        for layer in range(shape.layers):
+            for kind in ("key", "value"):
+                cache = np.zeros((1, shape.kv_heads, capacity, shape.head_size), np.float32)
+                caches.append(cache)
+                value = ort.OrtValue.ortvalue_from_numpy(cache)
+                # The same memory in and out: the runtime then appends in place instead of copying.
+                binding.bind_ortvalue_input(f"past_{kind}.{layer}", value)
+                binding.bind_ortvalue_output(f"{kind}.{layer}", value)
+        logits = np.zeros((1, MOST_WANTED, shape.vocabulary), np.float32)
+        values = [ort.OrtValue.ortvalue_from_numpy(logits[:, :rows]) for rows in range(1, MOST_WANTED + 1)]
+        return Context(capacity, binding, caches, logits, values)
+
+
+def _values(arrays: dict[str, Float32]) -> dict[str, ort.OrtValue]:
+    return {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

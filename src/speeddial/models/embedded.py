@@ -1,0 +1,188 @@
+"""The embedded engine: the shared base with its adapters on ONNX Runtime, in this process, without torch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from outlines.generator import SteerableGenerator
+from outlines.models.base import Model as OutlinesModel
+
+from speeddial.contract import Contract
+from speeddial.errors import Cancelled, EngineRefused, EngineTimeout
+from speeddial.models import canary as proof
+from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
+from speeddial.models.chat_tokenizer import ChatTokenizer
+from speeddial.models.decoder import Adapter, Decoder, Context
+from speeddial.models.guided import BACKEND, GuidedProcessor, GuidedTokenizer
+from speeddial.models.model import Canary, Completion, Model, Receipt, Request
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation as token ids."""
+
+    tokens: list[int]
+    fixed: int
+    """How many of them are the system message."""
+
+
+class EmbeddedDecoder(OutlinesModel):  # type: ignore[misc]
+    """The decoder as a steerable model of outlines.
+
+    outlines 1.3.3's `Generator` takes only the model classes it knows; `SteerableGenerator.from_processor`
+    takes any, and calls `generate` with the processor.
+    """
+
+    tensor_library_name = "numpy"
+
+    def __init__(self, base: BaseModel) -> None:
+        self.chat = ChatTokenizer(base.tokenizer)
+        self.guided = GuidedTokenizer(self.chat.json, self.chat.size, self.chat.end)
+        self.decoder = Decoder(base.graph)
+
+    def generate(
+        self,
+        model_input: Prompt,
+        output_type: GuidedProcessor | None = None,
+        *,
+        adapter: Adapter | None = None,
+        max_tokens: int = 256,
+        check: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Decode under a processor.
+
+        Args:
+            model_input: the conversation.
+            output_type: the processor; required, for this engine decodes nothing unconstrained.
+            adapter: None for the base alone.
+            max_tokens: the processor's budget.
+            check: called between tokens; raises to stop.
+
+        Returns:
+            The text; tokens and confidence are in the processor's decoder.
+        """
+        if output_type is None:
+            raise EngineRefused("the embedded engine decodes under a contract only")
+        guided = output_type.decoder
+        capacity = len(model_input.tokens) + max_tokens
+        with self.decoder.sequence(capacity, adapter or self.decoder.base) as context:
+            pending = guided.take_forced()
+            if not guided.done:
+                logits = self.decoder.start(context, model_input.tokens + pending, model_input.fixed)
+            while not guided.done:
+                check()
+                chosen = output_type(np.array([context.tokens]), logits)
+                token = int(chosen[0].argmax())
+                if not guided.done:
+                    logits = self.decoder.extend(context, [token, *guided.take_forced()])
+        return guided.text
+
+    def generate_batch(self, model_input: Any, output_type: Any = None, **inference_kwargs: Any) -> list[str]:
+        return [self.generate(prompt, output_type, **inference_kwargs) for prompt in model_input]
+
+    def generate_stream(self, model_input: Any, output_type: Any = None, **options: Any) -> Iterator[str]:
+        yield self.generate(model_input, output_type, **options)
+
+
+class EmbeddedModel(Model):
+    """``embedded:NAME``: the base of that name, with the adapter that each request names.
+
+    Args:
+        name: such as ``smollm2-135m-instruct``; empty for the default.
+
+    Raises:
+        UserError: no such base.
+        EngineUnreachable: it has not been pulled; the hint says how.
+    """
+
+    def __init__(self, name: str = DEFAULT_BASE) -> None:
+        super().__init__(f"embedded:{name or DEFAULT_BASE}")
+        self._base = require_base(name or DEFAULT_BASE)
+        self._lock = threading.Lock()
+        self._loaded: EmbeddedDecoder | None = None
+
+    def load(self) -> EmbeddedDecoder:
+        """The engine itself, loaded on first use (about 0.6 s)."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = EmbeddedDecoder(self._base)
+            return self._loaded
+
+    def shortest_tokens(self, contract: Contract) -> int:
+        """Tokens of the shortest output of a contract; requests with a smaller budget are refused.
+
+        Raises:
+            EngineRefused: the grammar does not compile or has no finite output.
+        """
+        return len(self.load().guided.shortest(contract.grammar))
+
+    async def _complete(self, request: Request, canary: Canary) -> Completion:
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self._decode, request, f"canary {canary.at}", stop)
+        finally:
+            # When this task is cancelled the worker ends before its next token.
+            stop.set()
+
+    async def _canary(self) -> Canary:
+        async def send(probe: proof.Probe) -> str:
+            request = Request(
+                probe.messages, Contract.from_schema(probe.schema), max_tokens=proof.PROBE_TOKENS
+            )
+            completion = await asyncio.to_thread(self._decode, request, "", threading.Event())
+            return completion.text
+
+        fault = await proof.prove(send, [proof.plain_probe()])
+        return (
+            proof.failed(BACKEND, fault) if fault else proof.passed(BACKEND, "answers within a random schema")
+        )
+
+    def _decode(self, request: Request, proven_by: str, stop: threading.Event) -> Completion:
+        started = time.perf_counter()
+
+        def check() -> None:
+            if stop.is_set():
+                raise Cancelled(f"{self.name}: cancelled while decoding")
+            if time.perf_counter() - started > request.timeout:
+                raise EngineTimeout(f"{self.name}: no answer within {request.timeout:g} s")
+
+        engine = self.load()
+        tokens, fixed = engine.chat.prompt(request.messages)
+        room = engine.decoder.shape.context - len(tokens)
+        if room < request.max_tokens:
+            raise EngineRefused(
+                f"{self.name}: a prompt of {len(tokens)} tokens and {request.max_tokens} for the answer "
+                f"exceed its context of {engine.decoder.shape.context}"
+            )
+        adapter = engine.decoder.adapter(request.adapter)
+        processor = GuidedProcessor(
+            engine.guided,
+            request.contract.grammar,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+        generator = SteerableGenerator.from_processor(engine, processor)
+        text = generator(Prompt(tokens, fixed), adapter=adapter, max_tokens=request.max_tokens, check=check)
+        guided = processor.decoder
+        return Completion(
+            text=text,
+            receipt=Receipt(True, BACKEND, request.contract.schema_hash, proven_by),
+            model=self.name,
+            tokens_in=len(tokens),
+            tokens_out=len(guided.tokens),
+            tokens_forced=guided.tokens_forced,
+            confidence=guided.confidence,
+            latency_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    async def aclose(self) -> None:
+        """Give the weights' memory back; the next request loads them again."""
+        with self._lock:
+            self._loaded = None
