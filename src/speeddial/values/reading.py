@@ -131,17 +131,21 @@ class Rule:
     bymonthday: int | None = None
     bymonth: int | None = None
 
-    def __str__(self) -> str:
-        parts = [f"FREQ={self.freq}"]
+    def as_parts(self) -> dict[str, list[str]]:
+        """The parts of an RRULE, name to values."""
+        parts = {"FREQ": [str(self.freq)]}
         if self.interval != 1:
-            parts.append(f"INTERVAL={self.interval}")
+            parts["INTERVAL"] = [str(self.interval)]
         if self.bymonth is not None:
-            parts.append(f"BYMONTH={self.bymonth}")
+            parts["BYMONTH"] = [str(self.bymonth)]
         if self.bymonthday is not None:
-            parts.append(f"BYMONTHDAY={self.bymonthday}")
+            parts["BYMONTHDAY"] = [str(self.bymonthday)]
         if self.byday:
-            parts.append(f"BYDAY={','.join(self.byday)}")
-        return ";".join(parts)
+            parts["BYDAY"] = list(self.byday)
+        return parts
+
+    def __str__(self) -> str:
+        return ";".join(f"{name}={','.join(values)}" for name, values in self.as_parts().items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from speeddial.values.grammar import MAX_PHRASE, Scope, Want, scan
 from speeddial.values.reading import Reading
 from speeddial.values.repeats import read_repeat
-from speeddial.values.schedule import place, window
+from speeddial.values.schedule import place_in_calendar, window
 from speeddial.values.words import plain
 
 
@@ -96,7 +96,7 @@ def as_moment(phrase: str, now: datetime) -> datetime:
     reading = reading_of(phrase, now)
     if reading.rule is not None or reading.end is not None:
         raise ValueError(f"{phrase!r} is not one moment")
-    slot = place(reading, now)
+    slot = place_in_calendar(reading, now)
     if slot.all_day or slot.end is not None:
         raise ValueError(f"{phrase!r} is not one moment: a date and a time are needed")
     return slot.start

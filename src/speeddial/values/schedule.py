@@ -88,7 +88,7 @@ def together(*readings: Reading | None) -> Reading | None:
     return whole
 
 
-def place(reading: Reading, now: datetime, *, alarm: bool = False, timed: bool = False) -> Slot:
+def place_in_calendar(reading: Reading, now: datetime, *, alarm: bool = False, timed: bool = False) -> Slot:
     """Where in the calendar something belongs.
 
     Args:
@@ -211,4 +211,6 @@ def window(reading: Reading | None, now: datetime) -> tuple[datetime | None, dat
     day = days.start if days and days.start else now.date()
     end_day = days.end - DAY if days and days.end else day
     start, end = _at(day, first, now), _at(end_day, last, now)
-    return start, end + timedelta(minutes=1) if end >= start else end + DAY
+    end = end + timedelta(minutes=1) if end >= start else end + DAY
+    # "In the morning", said at noon, is about tomorrow.
+    return (start + DAY, end + DAY) if days is None and end <= now else (start, end)
