@@ -17,38 +17,86 @@ if TYPE_CHECKING:
     from speeddial.errors import SpeeddialError as SpeeddialError
     from speeddial.errors import ToolError as ToolError
     from speeddial.expert import Expert as Expert
+    from speeddial.live import Run as Run
+    from speeddial.outcome import CallOutcome as CallOutcome
+    from speeddial.plan import Plan as Plan
     from speeddial.project import Project as Project
+    from speeddial.run import Runner as Runner
+    from speeddial.run import RunResult as RunResult
     from speeddial.settings import Settings as Settings
+    from speeddial.task import StepTask as StepTask
+    from speeddial.task import TaskState as TaskState
     from speeddial.tool import Tool as Tool
     from speeddial.tool import ToolContext as ToolContext
     from speeddial.tool import tool as tool
+    from speeddial.workflow import END as END
+    from speeddial.workflow import START as START
+    from speeddial.workflow import GraphWorkflow as GraphWorkflow
+    from speeddial.workflow import LangGraphWorkflow as LangGraphWorkflow
+    from speeddial.workflow import Send as Send
+    from speeddial.workflow import WorkflowState as WorkflowState
+    from speeddial.workflow import expert_node as expert_node
+    from speeddial.workflow import merge as merge
+    from speeddial.workflow import workflow as workflow
 
 _HOME = {
     "Agent": "agent",
+    "CallOutcome": "outcome",
     "Contract": "contract",
     "Decoded": "contract",
+    "END": "workflow",
     "Expert": "expert",
+    "GraphWorkflow": "workflow",
+    "LangGraphWorkflow": "workflow",
+    "Plan": "plan",
     "Project": "project",
+    "Run": "live",
+    "RunResult": "run",
+    "Runner": "run",
+    "START": "workflow",
+    "Send": "workflow",
     "Settings": "settings",
     "SpeeddialError": "errors",
+    "StepTask": "task",
+    "TaskState": "task",
     "Tool": "tool",
     "ToolContext": "tool",
     "ToolError": "errors",
+    "WorkflowState": "workflow",
+    "expert_node": "workflow",
+    "merge": "workflow",
     "tool": "tool",
+    "workflow": "workflow",
 }
 
 __all__ = [
+    "END",
+    "START",
     "Agent",
+    "CallOutcome",
     "Contract",
     "Decoded",
     "Expert",
+    "GraphWorkflow",
+    "LangGraphWorkflow",
+    "Plan",
     "Project",
+    "Run",
+    "RunResult",
+    "Runner",
+    "Send",
     "Settings",
     "SpeeddialError",
+    "StepTask",
+    "TaskState",
     "Tool",
     "ToolContext",
     "ToolError",
+    "WorkflowState",
+    "expert_node",
+    "merge",
     "tool",
+    "workflow",
 ]
 __version__ = "0.1.0"
 

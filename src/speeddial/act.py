@@ -1,0 +1,235 @@
+"""Running the tool of a decoded call: once per effect, approved where needed, on record before and after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from speeddial.errors import ModelError, NeedsPerson, SpeeddialError, UserError
+from speeddial.events import ApprovalNeeded, ToolFinished
+from speeddial.exchange import Emit, Exchange, now_text
+from speeddial.messages import Status, ToolCall, compact_json
+from speeddial.outcome import CallOutcome, Phone
+from speeddial.tool import Tool, ToolContext, ToolResult
+
+GRACE_SECONDS = 10.0
+"""How long a cancelled run waits for a tool at work, so that its effect is on record."""
+ERROR_CHARS = 400
+"""Most of an error that is fed back to a model."""
+
+
+@dataclass(frozen=True)
+class ToolFailure:
+    """Why a tool gave no result."""
+
+    reason: str
+    mendable: bool
+    """Whether the model may try once more: the tool said no before it did anything."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided instead of running a tool: fields of the outcome."""
+
+    status: Status
+    result: ToolResult | None
+    served_by: str
+    error: str
+
+
+class Actor:
+    """Runs tools for one run.
+
+    Args:
+        exchange: the run's record and journal.
+        emit: takes the events.
+        approve_all: run tools that need approval without asking.
+    """
+
+    def __init__(self, exchange: Exchange, emit: Emit, *, approve_all: bool) -> None:
+        self._exchange = exchange
+        self._emit = emit
+        self._approve_all = approve_all
+
+    async def act(
+        self, phone: Phone, tool: Tool, outcome: CallOutcome, context: ToolContext, place: str
+    ) -> CallOutcome | ToolFailure:
+        """Run the outcome's call, or take from the journal what it gave when it was run before.
+
+        Args:
+            outcome: with the call as decoded, and the decode's row as its last interaction.
+            place: of this try in the run.
+
+        Raises:
+            NeedsPerson: the tool needs approval, or it was begun and nobody knows how it ended.
+            UserError: the tool cannot work with what the user gave.
+            RecordError: it could not be recorded.
+        """
+        call = outcome.call
+        assert call is not None
+        known = self._exchange.known(f"{place}/tool")
+        if known is not None:
+            return _replayed(outcome, known)
+        if tool.needs_approval:
+            decision = self.approval(phone, call, f"{place}/approval", f"{tool.name} needs approval")
+            if decision is not None:
+                return replace(outcome, **vars(decision))
+        begun = f"{place}/tool"
+        if tool.effect == "external":
+            doubts = self._doubts(phone)
+            for doubt in doubts:
+                decision = self._settle(phone, call, doubt)
+                if decision is not None:
+                    return replace(outcome, **vars(decision))
+            begun = f"{place}/tool/{len(doubts)}"
+            self._exchange.begin(begun, tool.effect, call.as_dict())
+        return await self._run(phone, tool, outcome, context, place, begun)
+
+    async def _run(
+        self, phone: Phone, tool: Tool, outcome: CallOutcome, context: ToolContext, place: str, begun: str
+    ) -> CallOutcome | ToolFailure:
+        call = outcome.call
+        assert call is not None
+        record = self._exchange.record
+        interaction = record.start_interaction(
+            self._exchange.run,
+            "tool",
+            step=phone.step,
+            parent=outcome.interactions[-1],
+            expert=outcome.served_by,
+            tool=tool.name,
+            effect=tool.effect,
+            arguments=call.arguments,
+            schema_hash=tool.schema_hash,
+            idempotency_key=context.idempotency_key,
+        )
+
+        def end(status: str, kept: dict[str, Any] | None, **columns: Any) -> None:
+            with record.writing():
+                record.finish_interaction(interaction, status, **columns)
+                if kept is not None:
+                    for key in {f"{place}/tool", begun}:
+                        self._exchange.keep(key, tool.effect, {"interaction": interaction, **kept})
+            self._emit(
+                ToolFinished(
+                    run_id=self._exchange.run,
+                    at=now_text(),
+                    step=phone.step,
+                    tool=tool.name,
+                    effect=tool.effect,
+                    text=columns.get("text", ""),
+                    error=columns.get("error", ""),
+                )
+            )
+
+        unknown = "unknown_outcome" if tool.effect == "external" else "failed"
+        work = asyncio.ensure_future(tool.run(call.arguments, context))
+        cancelled = False
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            cancelled = True
+            await asyncio.wait({work}, timeout=GRACE_SECONDS)
+        if not work.done():
+            work.cancel()
+            end(unknown, None, error=f"cancelled, and not at its end after {GRACE_SECONDS:g} s")
+            raise asyncio.CancelledError
+        error = asyncio.CancelledError() if work.cancelled() else work.exception()
+        if error is None:
+            result = work.result()
+            end(
+                "done",
+                {"result": vars(result)},
+                resolved=result.resolved,
+                result=result.value,
+                text=result.text,
+            )
+        elif isinstance(error, ModelError):
+            end("failed", {"error": error.message[:ERROR_CHARS]}, error=error.message)
+        else:
+            end(unknown, None, error=error.message if isinstance(error, SpeeddialError) else repr(error))
+        if cancelled:
+            raise asyncio.CancelledError
+        if error is None:
+            done = (*outcome.interactions, interaction)
+            return replace(outcome, result=result, resolved=result.resolved, interactions=done)
+        if isinstance(error, ModelError):
+            return ToolFailure(error.message[:ERROR_CHARS], mendable=True)
+        if isinstance(error, UserError) or not isinstance(error, Exception):
+            raise error
+        if tool.effect == "external":
+            self._settle(phone, call, begun)
+        return ToolFailure(f"{tool.name} broke: {error!r}", mendable=False)
+
+    # ---- a person ----
+
+    def approval(
+        self, phone: Phone, call: ToolCall, topic: str, question: str, *, blanket: bool = True
+    ) -> Decision | None:
+        """A person's decision: None to go on, else what takes the place of running the tool.
+
+        Args:
+            topic: the question's place in the run; it is asked there once.
+            blanket: whether ``--yes`` answers it.
+
+        Raises:
+            NeedsPerson: it is not decided yet.
+        """
+        if self._approve_all and blanket:
+            return None
+        asked = self._exchange.record.journal.ask(
+            self._exchange.run,
+            phone.step,
+            f"{question}: {call.name}({_pairs(call.arguments)})",
+            ("approve", "deny", "answer"),
+            topic=topic,
+            details=call.as_dict(),
+        )
+        if asked.decision == "approve":
+            return None
+        if asked.decision == "answer":
+            return Decision(Status.ESCALATED, ToolResult(asked.text, {}, asked.text), "person", "")
+        if asked.decision == "deny":
+            return Decision(Status.REFUSED, None, "person", f"a person said no to {call.name}")
+        self._emit(
+            ApprovalNeeded(
+                run_id=self._exchange.run,
+                at=now_text(),
+                step=phone.step,
+                tool=call.name,
+                arguments=call.arguments,
+                question=asked.question,
+            )
+        )
+        raise NeedsPerson(
+            asked.question,
+            hint=f"`speeddial resume {self._exchange.run}` with --approve, --deny or --answer TEXT",
+        )
+
+    def _doubts(self, phone: Phone) -> list[str]:
+        """External acts of this request that were begun and of which nobody knows how they ended."""
+        entries = self._exchange.record.journal.entries(self._exchange.run, unfinished=True)
+        return [
+            entry.key.kind
+            for entry in entries
+            if entry.effect == "external" and entry.key.kind.startswith(f"{phone.key}/")
+        ]
+
+    def _settle(self, phone: Phone, call: ToolCall, doubt: str) -> Decision | None:
+        question = f"unknown_outcome: {call.name} was begun and may have taken effect; run it again"
+        # --yes approves tools, it does not know what happened outside.
+        return self.approval(phone, call, f"{doubt}/unknown_outcome", question, blanket=False)
+
+
+def _replayed(outcome: CallOutcome, known: Mapping[str, Any]) -> CallOutcome | ToolFailure:
+    if "error" in known:
+        return ToolFailure(known["error"], mendable=True)
+    result = ToolResult(**known["result"])
+    done = (*outcome.interactions, known["interaction"])
+    return replace(outcome, result=result, resolved=result.resolved, interactions=done)
+
+
+def _pairs(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={compact_json(value)}" for name, value in arguments.items())

@@ -1,0 +1,447 @@
+"""The one path by which an expert is phoned: prompt, decode, validate, execute, record, escalate."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from speeddial.act import ERROR_CHARS, Actor, ToolFailure
+from speeddial.agent import Agent
+from speeddial.contract import Contract, ResolveContext, union_of_calls
+from speeddial.errors import EngineError, ModelError, NotFound
+from speeddial.events import CallDecoded, Escalated
+from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
+from speeddial.expert import Expert
+from speeddial.messages import Message, Status, ToolCall
+from speeddial.outcome import CallOutcome, Phone
+from speeddial.settings import Settings
+from speeddial.tool import Tool, ToolContext
+
+GENERALIST = "generalist"
+OUTCOME = "outcome"
+"""Effect under which the journal keeps how a request came out."""
+LORA_ENGINES = frozenset({"embedded", "transformers", "vllm", "vllm-offline"})
+"""Engines that put an adapter on their base."""
+
+# A union is put together from the same tools on every call, and its grammar is compiled once for it.
+_UNIONS: dict[tuple[tuple[str, str], ...], Contract] = {}
+_MOST_UNIONS = 256
+
+
+class Registry(Protocol):
+    """What calls need of a project."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def tools(self) -> Mapping[str, Tool]: ...
+    @property
+    def experts(self) -> Mapping[str, Expert]: ...
+    @property
+    def workspace(self) -> Path: ...
+    def expert(self, name: str) -> Expert: ...
+    def agent(self, role: str) -> Agent: ...
+    def model_of(self, expert: Expert) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One link of the escalation chain."""
+
+    name: str
+    expert: Expert
+    model: str
+    tuned: bool
+
+
+@dataclass(frozen=True)
+class _GaveUp:
+    """Why a member did not serve, as the journal keeps it."""
+
+    reason: str
+    refused: bool = False
+    interaction: int | None = None
+    """Its last decode, which the next member's is escalated from."""
+    engine: bool = False
+    unsure_try: int | None = None
+    """Number of the try whose valid call had too little confidence."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a decode of one expert needs besides the words."""
+
+    contract: Contract
+    prefaces: list[str]
+    definitions: list[dict[str, Any]]
+    """Tools as training data shows them: name, description, parameters."""
+
+
+@dataclass
+class _Trail:
+    """What a request gathers on its way along the chain."""
+
+    interactions: list[int] = field(default_factory=list)
+    escalated_from: int | None = None
+    reason: str = ""
+
+
+class Caller:
+    """Phones experts for one run.
+
+    Args:
+        registry: the project.
+        exchange: where models are asked, and the run's record and journal.
+        files: granted files, name -> path.
+        now: the run's reference time.
+        emit: takes the events.
+        approve_all: run tools that need approval, and unsure calls, without asking.
+        execute: False decodes only; no tool runs.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        exchange: Exchange,
+        *,
+        files: Mapping[str, Path],
+        now: datetime,
+        emit: Emit,
+        approve_all: bool = False,
+        execute: bool = True,
+    ) -> None:
+        self._registry = registry
+        self._exchange = exchange
+        self._files = files
+        self._now = now
+        self._emit = emit
+        self._execute = execute
+        self._actor = Actor(exchange, emit, approve_all=approve_all)
+        self.outcomes: dict[str, CallOutcome] = {}
+        """Journal key -> outcome, of what this process did."""
+
+    async def phone(self, phone: Phone) -> CallOutcome:
+        """Phone an expert; a request that was finished before is not done again.
+
+        Returns:
+            the outcome; refusals and failures are outcomes too, not exceptions.
+
+        Raises:
+            NotFound: no such expert or file.
+            NeedsPerson: a person must decide first; ask again after `Journal.answer`.
+            EngineError: every engine that could serve it failed.
+            LimitReached: the run has nothing left.
+            RecordError: something could not be recorded.
+        """
+        expert = self._registry.expert(phone.expert)
+        if phone.file is not None and phone.file not in self._files:
+            raise NotFound(
+                f"file {phone.file!r} was not granted to this run",
+                hint=f"granted: {', '.join(self._files) or 'none'}; give it with --input",
+            )
+        key = f"{phone.key}/{expert.name}"
+        known = self._exchange.known(key)
+        if known is not None:
+            return replace(CallOutcome.from_json(known), step=phone.step)
+        self._exchange.usage.begin_step()
+        began = time.perf_counter()
+        trail = _Trail()
+        outcome = replace(
+            await self._along_chain(phone, expert, key, trail),
+            interactions=tuple(trail.interactions),
+            latency_ms=(time.perf_counter() - began) * 1000,
+        )
+        self._exchange.keep(key, OUTCOME, outcome.as_json())
+        self.outcomes[key] = outcome
+        return outcome
+
+    # ---- the chain ----
+
+    def _chain(self, expert: Expert, phone: Phone) -> list[_Member]:
+        chain = []
+        for one in (expert, *(self._registry.expert(name) for name in expert.next)):
+            if one is expert or not one.needs_file or phone.file is not None:
+                model = self._registry.model_of(one)
+                chain.append(_Member(one.name, one, model, tuned=fits(one.adapter, one.model, model)))
+        generalist = planner_model(self._registry)
+        # The same weights without the adapter cannot know better, and would put a made-up call in
+        # the place of an honest refusal.
+        if chain[0].model != generalist:
+            chain.append(_Member(GENERALIST, replace(expert, threshold=0.0), generalist, tuned=False))
+        return chain
+
+    async def _along_chain(self, phone: Phone, expert: Expert, key: str, trail: _Trail) -> CallOutcome:
+        given_up: list[tuple[_Member, _GaveUp]] = []
+        engine_error: EngineError | None = None
+        for member in self._chain(expert, phone):
+            place = f"{key}/{member.name}"
+            known = self._exchange.known(f"{place}/gave_up")
+            if given_up and known is None:
+                self._escalate(phone, *given_up[-1], member, trail)
+            if known is not None:
+                given_up.append((member, _GaveUp(**known)))
+                continue
+            try:
+                ended = await self._ask_member(phone, member, place, trail)
+            except EngineError as error:
+                engine_error = engine_error or error
+                given_up.append((member, _GaveUp(error.message, engine=True)))
+                continue
+            if isinstance(ended, CallOutcome):
+                return replace(ended, status=Status.ESCALATED) if given_up and ended.call else ended
+            given_up.append((member, ended))
+            self._exchange.keep(f"{place}/gave_up", "read", vars(ended))
+        reasons = [why for _, why in given_up]
+        if engine_error is not None and all(why.engine for why in reasons):
+            raise engine_error
+        for member, why in given_up:
+            if why.unsure_try is not None:
+                return await self._take_unsure(phone, member, why.unsure_try, why, key, trail)
+        return CallOutcome(
+            status=Status.REFUSED if all(why.refused or why.engine for why in reasons) else Status.FAILED,
+            expert=expert.name,
+            task=phone.text,
+            step=phone.step,
+            error="; ".join(f"{member.name}: {why.reason}" for member, why in given_up),
+            model=given_up[0][0].model,
+        )
+
+    def _escalate(self, phone: Phone, last: _Member, why: _GaveUp, member: _Member, trail: _Trail) -> None:
+        trail.escalated_from = why.interaction
+        trail.reason = f"{last.name}: {why.reason}"
+        self._emit(
+            Escalated(
+                run_id=self._exchange.run,
+                at=now_text(),
+                step=phone.step,
+                expert=last.name,
+                to=member.name,
+                reason=why.reason,
+            )
+        )
+
+    async def _ask_member(
+        self, phone: Phone, member: _Member, place: str, trail: _Trail, *, unsure_try: int | None = None
+    ) -> CallOutcome | _GaveUp:
+        """Two tries with one member of the chain.
+
+        Args:
+            unsure_try: a try whose call is to be taken in spite of its confidence.
+        """
+        expert = member.expert
+        context = self._context(phone)
+        prepared = await self._prepare(expert, context)
+        messages = _messages(phone, member, prepared)
+        question = Question(
+            key="",
+            kind="model",
+            asked=expert.name,
+            model=member.model,
+            messages=messages,
+            contract=prepared.contract,
+            adapter=expert.adapter if member.tuned else None,
+            adapter_version=expert.version if member.tuned else "",
+            tools=prepared.definitions,
+            step=phone.step,
+            escalated_from=trail.escalated_from,
+            reason=trail.reason,
+        )
+        said: str | None = None
+        feedback = ""
+        for number in (1, 2):
+            reply = await self._exchange.ask(
+                replace(question, key=f"{place}/{number}/model", messages=messages, attempt=number)
+            )
+            trail.interactions.append(reply.interaction)
+            if reply.completion.text == said:
+                return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
+            said = reply.completion.text
+            if reply.error is not None:
+                feedback = reply.error.message[:ERROR_CHARS]
+            else:
+                ended = await self._take(
+                    phone, member, reply, context, f"{place}/{number}", trail, sure=number == unsure_try
+                )
+                if not isinstance(ended, ToolFailure):
+                    return ended
+                if not ended.mendable:
+                    return _GaveUp(ended.reason, interaction=reply.interaction)
+                feedback = ended.reason
+            question = replace(question, parent=reply.interaction, reason=feedback)
+            messages = (*messages, Message("assistant", said), Message("user", f"Wrong: {feedback}"))
+        return _GaveUp(feedback, interaction=trail.interactions[-1])
+
+    async def _take(
+        self,
+        phone: Phone,
+        member: _Member,
+        reply: Reply,
+        context: ToolContext,
+        place: str,
+        trail: _Trail,
+        *,
+        sure: bool,
+    ) -> CallOutcome | _GaveUp | ToolFailure:
+        """Act on a valid call.
+
+        Args:
+            sure: take it whatever its confidence.
+        """
+        call: ToolCall = reply.value
+        if call.is_refusal:
+            return _GaveUp(call.reason, refused=True, interaction=reply.interaction)
+        self._emit(
+            CallDecoded(
+                run_id=self._exchange.run,
+                at=now_text(),
+                step=phone.step,
+                expert=member.name,
+                model=reply.completion.model,
+                name=call.name,
+                arguments=call.arguments,
+                status=str(reply.status),
+                confidence=reply.completion.confidence,
+                latency_ms=reply.completion.latency_ms,
+            )
+        )
+        confidence, threshold = reply.completion.confidence, member.expert.threshold
+        if not sure and confidence is not None and confidence < threshold:
+            return _GaveUp(
+                f"unsure ({confidence:.2f} where {threshold:.2f} is needed)",
+                interaction=reply.interaction,
+                unsure_try=2 if place.endswith("/2") else 1,
+            )
+        tool = self._registry.tools[call.name]
+        outcome = _outcome(phone, member, reply, tuple(trail.interactions))
+        if not self._execute:
+            return replace(outcome, resolved=await asyncio.to_thread(_resolved, tool, call, context))
+        ended = await self._actor.act(phone, tool, outcome, context, place)
+        if isinstance(ended, CallOutcome):
+            trail.interactions[:] = ended.interactions
+        return ended
+
+    async def _take_unsure(
+        self, phone: Phone, member: _Member, number: int, why: _GaveUp, key: str, trail: _Trail
+    ) -> CallOutcome:
+        """Nobody was surer: a person says whether this call is to be taken."""
+        place = f"{key}/{member.name}"
+        prepared = await self._prepare(member.expert, self._context(phone))
+        reply = self._exchange.replay(f"{place}/{number}/model", prepared.contract)
+        unsure = replace(
+            _outcome(phone, member, reply, ()), status=Status.QUESTION, error=f"{member.name}: {why.reason}"
+        )
+        if not self._execute:
+            return unsure
+        call: ToolCall = reply.value
+        decision = self._actor.approval(phone, call, f"{place}/unsure", f"{member.name} is {why.reason}")
+        if decision is not None:
+            return replace(unsure, **vars(decision))
+        ended = await self._ask_member(phone, member, place, trail, unsure_try=number)
+        if isinstance(ended, CallOutcome):
+            return ended
+        return replace(unsure, status=Status.FAILED, error=f"{member.name}: {ended.reason}")
+
+    # ---- prompt ----
+
+    def _context(self, phone: Phone) -> ToolContext:
+        # Of the run and the request only: a retry, another expert or a resumed process has the same.
+        effect = hashlib.sha256(f"{self._exchange.run}/{phone.key}".encode()).hexdigest()[:32]
+        return ToolContext(
+            workspace=self._registry.workspace,
+            files={phone.file: self._files[phone.file]} if phone.file is not None else {},
+            now=self._now,
+            idempotency_key=effect,
+            columns=phone.columns,
+            references={number: used.text for number, used in phone.uses.items()},
+        )
+
+    async def _prepare(self, expert: Expert, context: ToolContext) -> _Prepared:
+        tools = [self._registry.tools[name] for name in expert.tools]
+        # A shape reads the step's file, which may be large.
+        if any(tool.shape is not None or tool.preface is not None for tool in tools):
+            return await asyncio.to_thread(_prepared, tools, context)
+        return _prepared(tools, context)
+
+
+def fits(adapter: Path | None, made_for: str, model: str) -> bool:
+    """Whether an adapter is to be put on a model.
+
+    Args:
+        made_for: the model on the card beside the adapter; empty when the card names none.
+        model: the model in use. The base behind a server or a folder cannot be told by its name.
+    """
+    engine, _, name = model.partition(":")
+    if adapter is None or engine not in LORA_ENGINES:
+        return False
+    return engine != "embedded" or not made_for or made_for.partition(":")[2] == name
+
+
+def planner_model(registry: Registry) -> str:
+    """The planner's engine and model: the setting, else its card's; also the generalist's."""
+    settings = registry.settings
+    try:
+        own = registry.agent("planner").model
+    except NotFound:
+        own = ""
+    return own if own and settings.is_default("planner") else settings.planner
+
+
+def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[int, ...]) -> CallOutcome:
+    return CallOutcome(
+        status=reply.status,
+        expert=phone.expert,
+        served_by=member.name,
+        task=phone.text,
+        step=phone.step,
+        call=reply.value,
+        confidence=reply.completion.confidence,
+        receipt=reply.completion.receipt,
+        interactions=interactions,
+        model=reply.completion.model,
+    )
+
+
+def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Message, ...]:
+    system = member.expert.prompt
+    if not member.tuned:
+        system = f"{system}\n{prepared.contract.describe()}"
+    lines = [*prepared.prefaces, phone.text]
+    lines += [f"#{number} = {used.task}" for number, used in sorted(phone.uses.items())]
+    return (Message("system", system), Message("user", "\n".join(lines)))
+
+
+def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
+    contracts = {tool.name: tool.contract_for(context) for tool in tools}
+    definitions = [
+        {"name": tool.name, "description": tool.description, "parameters": contracts[tool.name].schema}
+        for tool in tools
+    ]
+    prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
+    names = tuple((name, contract.schema_hash) for name, contract in contracts.items())
+    contract = _UNIONS.get(names)
+    if contract is None:
+        contract = union_of_calls(contracts)
+        if len(_UNIONS) >= _MOST_UNIONS:
+            _UNIONS.clear()
+        _UNIONS[names] = contract
+    return _Prepared(contract, [line for line in prefaces if line], definitions)
+
+
+def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:
+    """What the tool would receive; None when a phrase cannot be resolved."""
+    from pydantic_core import to_jsonable_python
+
+    contract = tool.contract_for(context)
+    try:
+        value = contract.resolve(
+            contract.load(call.arguments), ResolveContext(now=context.now, references=context.references)
+        )
+    except ModelError:
+        return None
+    return {name: to_jsonable_python(item) for name, item in value.items()}

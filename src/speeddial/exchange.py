@@ -1,0 +1,316 @@
+"""The exchange: the one place where a model is asked. Journal, record, budgets, strict validation."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from speeddial.contract import Contract
+from speeddial.errors import (
+    Cancelled,
+    ContractViolation,
+    EngineError,
+    LimitReached,
+    Problem,
+    RecordError,
+    SpeeddialError,
+)
+from speeddial.events import Event
+from speeddial.messages import Message, Status, ToolCall
+from speeddial.models import Completion, Receipt, Request, load_model
+from speeddial.record import JournalKey, Record
+from speeddial.settings import Settings
+
+BACKOFF_SECONDS = 0.2
+"""Wait before the first transport retry; doubled for each one after it."""
+
+Emit = Callable[[Event], None]
+
+
+class Usage:
+    """What one run has used, against its limits.
+
+    Args:
+        settings: the limits.
+        tokens: tokens that earlier processes of this run generated.
+        cost: US dollars that they cost.
+        steps: calls that they began.
+    """
+
+    def __init__(self, settings: Settings, *, tokens: int = 0, cost: float = 0.0, steps: int = 0) -> None:
+        self._settings = settings
+        self.tokens = tokens
+        self.cost = cost
+        self.steps = steps
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since this process took up the run."""
+        return time.monotonic() - self._began
+
+    @property
+    def seconds_left(self) -> float:
+        return self._settings.max_seconds - self.seconds
+
+    @property
+    def tokens_left(self) -> int:
+        return self._settings.max_tokens - self.tokens
+
+    def begin_step(self) -> None:
+        """Count one step.
+
+        Raises:
+            LimitReached: there were as many as the run may have.
+        """
+        if self.steps >= self._settings.max_steps:
+            raise _limit("steps", self._settings.max_steps, "max_steps")
+        self.steps += 1
+
+    def check(self) -> None:
+        """Raises LimitReached when tokens, seconds or cost are used up."""
+        settings = self._settings
+        if self.tokens_left <= 0:
+            raise _limit("generated tokens", settings.max_tokens, "max_tokens")
+        if self.seconds_left <= 0:
+            raise _limit("seconds", settings.max_seconds, "max_seconds")
+        if settings.max_cost and self.cost >= settings.max_cost:
+            raise _limit("US dollars", settings.max_cost, "max_cost")
+
+    def count(self, completion: Completion) -> None:
+        self.tokens += completion.tokens_out
+        self.cost += completion.cost
+
+
+def _limit(what: str, limit: float, setting: str) -> LimitReached:
+    return LimitReached(
+        f"the run used up its {limit:g} {what}",
+        hint=f"raise {setting} and `speeddial resume` the run; what is done stays done",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One decode that is wanted, with all that the record keeps of it."""
+
+    key: str
+    """Place in the run, the same after a resume; a finished answer under it is not paid again."""
+    kind: Literal["plan", "model"]
+    asked: str
+    """Name of the expert or agent that is asked."""
+    model: str
+    """``engine:name``."""
+    messages: tuple[Message, ...]
+    contract: Contract
+    check: Callable[[Any], list[Problem]] | None = None
+    """What the contract's grammar cannot say about the parsed value."""
+    adapter: Path | None = None
+    adapter_version: str = ""
+    tools: Sequence[Mapping[str, Any]] = ()
+    """Tool definitions (name, description, parameters), for training data."""
+    max_tokens: int = 256
+    step: int = 0
+    attempt: int = 1
+    """2 when an error was fed back."""
+    parent: int | None = None
+    escalated_from: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, already on record."""
+
+    interaction: int
+    """Its row in the record."""
+    completion: Completion
+    value: Any
+    """Parsed by the contract; None when `error` is set."""
+    status: Status
+    error: ContractViolation | None = None
+
+
+class Exchange:
+    """Asks models for one run.
+
+    Args:
+        record: where every exchange is written before its result is used.
+        run: the run's id.
+        usage: its limits.
+        settings: transport budget.
+    """
+
+    def __init__(self, record: Record, run: str, usage: Usage, settings: Settings) -> None:
+        self.record = record
+        self.run = run
+        self.usage = usage
+        self._settings = settings
+
+    async def ask(self, question: Question) -> Reply:
+        """Decode once and validate strictly; a finished answer comes from the journal.
+
+        Raises:
+            EngineError: the engine failed and the transport retries are used up.
+            LimitReached: the run has nothing left; nothing was sent.
+            RecordError: it could not be recorded, so it was not used.
+        """
+        known = self.known(question.key)
+        if known is not None:
+            completion = _completion(known["completion"])
+            return _judge(
+                question.contract, question.check, question.attempt, known["interaction"], completion
+            )
+        self.usage.check()
+        interaction = self.record.start_interaction(
+            self.run,
+            question.kind,
+            step=question.step,
+            attempt=question.attempt,
+            parent=question.parent,
+            escalated_from=question.escalated_from,
+            reason=question.reason,
+            expert=question.asked,
+            model=question.model,
+            adapter=question.asked if question.adapter else "",
+            adapter_version=question.adapter_version,
+            messages=question.messages,
+            tools=question.tools,
+            schema=question.contract.schema,
+            schema_hash=question.contract.schema_hash,
+        )
+        try:
+            completion = await self._transport(question)
+        except BaseException as error:
+            status = "cancelled" if isinstance(error, asyncio.CancelledError) else Status.FAILED
+            self.record.finish_interaction(interaction, status, error=_said(error))
+            raise
+        self.usage.count(completion)
+        reply = _judge(question.contract, question.check, question.attempt, interaction, completion)
+        with self.record.writing():
+            self.record.finish_interaction(
+                interaction,
+                reply.status,
+                raw=completion.text,
+                parsed=_as_json(reply.value) if reply.error is None else None,
+                error=reply.error.message if reply.error else "",
+                receipt=completion.receipt.as_dict(),
+                confidence=completion.confidence,
+                finish=completion.finish,
+                tokens_in=completion.tokens_in,
+                tokens_out=completion.tokens_out,
+                tokens_forced=completion.tokens_forced,
+                cost=completion.cost,
+                latency_ms=completion.latency_ms,
+            )
+            self.keep(
+                question.key,
+                "model",
+                {
+                    "interaction": interaction,
+                    "corrected": question.attempt > 1,
+                    "completion": dataclasses.asdict(completion),
+                },
+            )
+        return reply
+
+    def redacted(self, text: str) -> str:
+        """A text as the record keeps it."""
+        return self.record.redactor.text(text)
+
+    def replay(self, key: str, contract: Contract) -> Reply:
+        """A finished decode again, as the journal has it.
+
+        Raises:
+            RecordError: there is none under this key.
+        """
+        known = self.known(key)
+        if known is None:
+            raise RecordError(f"journal: {self.run} has no answer under {key}")
+        completion = _completion(known["completion"])
+        attempt = 2 if known["corrected"] else 1
+        return _judge(contract, None, attempt, known["interaction"], completion)
+
+    def known(self, key: str) -> Any:
+        """What a finished act of this run gave, here or in an earlier process; None if it is not finished."""
+        entry = self.record.journal.get(JournalKey(self.run, 0, 1, key))
+        return entry.result if entry is not None and entry.finished else None
+
+    def begin(self, key: str, effect: str, payload: Any) -> bool:
+        """Journal that an act begins; False when it was begun before and nobody knows how it ended."""
+        return self.record.journal.begin(JournalKey(self.run, 0, 1, key), effect, payload).fresh
+
+    def keep(self, key: str, effect: str, result: Any) -> None:
+        """Journal what an act gave; from now on `known` gives it."""
+        place = JournalKey(self.run, 0, 1, key)
+        with self.record.writing():
+            self.record.journal.begin(place, effect, None)
+            self.record.journal.finish(place, result)
+
+    async def _transport(self, question: Question) -> Completion:
+        tries = 1 + self._settings.transport_retries
+        for number in range(tries):
+            request = Request(
+                messages=question.messages,
+                contract=question.contract,
+                adapter=question.adapter,
+                adapter_name=question.asked if question.adapter else "",
+                max_tokens=min(question.max_tokens, max(1, self.usage.tokens_left)),
+                timeout=min(self._settings.transport_timeout, max(0.1, self.usage.seconds_left)),
+            )
+            try:
+                return await load_model(question.model).complete(request)
+            except EngineError as error:
+                if not error.retryable or number == tries - 1:
+                    raise
+            await asyncio.sleep(BACKOFF_SECONDS * 2**number)
+            self.usage.check()
+        raise AssertionError("the last try either returns or raises")
+
+
+def _judge(
+    contract: Contract,
+    check: Callable[[Any], list[Problem]] | None,
+    attempt: int,
+    interaction: int,
+    completion: Completion,
+) -> Reply:
+    try:
+        value = contract.parse(completion.text)
+        problems = check(value) if check else []
+        if problems:
+            raise ContractViolation(problems, raw=completion.text)
+    except ContractViolation as error:
+        return Reply(interaction, completion, None, Status.FAILED, error)
+    if isinstance(value, ToolCall) and value.is_refusal:
+        status = Status.REFUSED
+    elif completion.finish == "length":
+        # The engine closed the text when its budget ran out: valid, but not all that it meant to say.
+        status = Status.SALVAGED
+    else:
+        status = Status.EXACT if attempt == 1 else Status.CORRECTED
+    return Reply(interaction, completion, value, status)
+
+
+def now_text() -> str:
+    """The time of an event: UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _completion(fields: Mapping[str, Any]) -> Completion:
+    return Completion(**{**fields, "receipt": Receipt(**fields["receipt"])})
+
+
+def _as_json(value: Any) -> Any:
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return Cancelled("cancelled").message
+    return error.message if isinstance(error, SpeeddialError) else repr(error)

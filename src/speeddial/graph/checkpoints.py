@@ -1,0 +1,130 @@
+"""Checkpoints in SQLite, redacted like the record, written before the next node starts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Interrupt, Send
+
+from speeddial.errors import RecordError
+from speeddial.record import Redactor
+
+_TASKS = "__pregel_tasks"
+"""LangGraph's channel of what was sent."""
+
+
+class RedactedSerializer(SerializerProtocol):
+    """LangGraph's serializer behind the record's redactor, which refuses what it cannot look into."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        # No types of ours are allowed in: checkpoints hold JSON and LangGraph's own types only.
+        self._inner = JsonPlusSerializer(allowed_msgpack_modules=None)
+        self._redactor = redactor
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        if isinstance(obj, dict) and "channel_values" in obj and "channel_versions" in obj:
+            return self._inner.dumps_typed({**obj, "channel_values": self._clean(obj["channel_values"])})
+        return self._inner.dumps_typed(self._clean(obj))
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        return self._inner.loads_typed(data)
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, Send):
+            return Send(value.node, self._clean(value.arg))
+        if isinstance(value, Interrupt):
+            return Interrupt(value=self._clean(value.value), id=value.id)
+        if isinstance(value, BaseException):
+            return self._redactor.text(repr(value))
+        if isinstance(value, list | tuple) and any(isinstance(item, Send | Interrupt) for item in value):
+            return type(value)(self._clean(item) for item in value)
+        if isinstance(value, dict) and _TASKS in value:
+            # Channel values: what is sent to nodes stands beside the state.
+            return {name: self._clean(item) for name, item in value.items()}
+        return self._redactor.value(value)
+
+
+class Checkpoints(SqliteSaver):
+    """One SQLite file of checkpoints.
+
+    Called on the event loop directly: a commit takes less than handing it to a thread, and nothing is
+    bound to one loop, as the async saver of LangGraph is.
+
+    Args:
+        path: the file; made when it is not there.
+        redactor: the record's.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _mapped(path):
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+        super().__init__(connection, serde=RedactedSerializer(redactor))
+        self._path = path
+
+    def close(self) -> None:
+        self.conn.close()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        with _mapped(self._path):
+            return self.get_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        with _mapped(self._path):
+            found = list(self.list(config, filter=filter, before=before, limit=limit))
+        for item in found:
+            yield item
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        with _mapped(self._path):
+            return self.put(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        with _mapped(self._path):
+            self.put_writes(config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        with _mapped(self._path):
+            self.delete_thread(thread_id)
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RecordError(
+            f"the checkpoints {path} could not be written or read: {error}",
+            hint="look at the disk, then resume the run",
+        ) from error

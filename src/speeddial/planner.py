@@ -1,0 +1,108 @@
+"""The planner: the generalist that splits a task into steps; its plan is type-checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from speeddial.act import ERROR_CHARS
+from speeddial.call import Registry, fits, planner_model
+from speeddial.errors import PlanError, Problem
+from speeddial.events import PlanMade
+from speeddial.exchange import Emit, Exchange, Question, now_text
+from speeddial.messages import Message
+from speeddial.plan import Plan, candidates, check_plan, plan_contract, planner_messages
+
+
+class Planner:
+    """Makes plans for one run.
+
+    Args:
+        registry: the project.
+        exchange: where models are asked.
+        files: granted files, name -> path.
+        emit: takes the events.
+    """
+
+    def __init__(
+        self, registry: Registry, exchange: Exchange, *, files: Mapping[str, Path], emit: Emit
+    ) -> None:
+        self._registry = registry
+        self._exchange = exchange
+        self._files = files
+        self._emit = emit
+
+    async def plan(self, task: str, *, failures: Sequence[str] = (), key: str, attempt: int = 1) -> Plan:
+        """Make a plan, with one retry when it does not type-check.
+
+        Args:
+            failures: why the plans before did not work.
+            key: place in the run, the same after a resume.
+            attempt: number of the plan in the run.
+
+        Raises:
+            PlanError: both tries were wrong.
+            NotFound: the project has no planner.
+            EngineError, LimitReached, RecordError: see `Exchange.ask`.
+        """
+        registry = self._registry
+        agent = registry.agent("planner")
+        model = planner_model(registry)
+        tuned = fits(agent.adapter, agent.model, model)
+        experts = candidates(task, registry.experts)
+        contract = plan_contract(experts, self._files)
+        messages = planner_messages(agent.prompt, task, experts.values(), tuple(self._files), failures)
+        if not tuned:
+            system = f"{messages[0].content}\n{contract.describe()}"
+            messages = (Message("system", system), *messages[1:])
+
+        def check(value: Any) -> list[Problem]:
+            try:
+                plan = Plan.model_validate(value)
+            except ValidationError as error:
+                return [Problem("", "a plan", str(error))]
+            return check_plan(plan, experts, registry.tools, self._files)
+
+        question = Question(
+            key="",
+            kind="plan",
+            asked=agent.name,
+            model=model,
+            messages=messages,
+            contract=contract,
+            check=check,
+            adapter=agent.adapter if tuned else None,
+            adapter_version=agent.version if tuned else "",
+            max_tokens=agent.max_tokens,
+            reason="; ".join(failures),
+        )
+        problems: Sequence[Problem] = ()
+        said = None
+        for number in (1, 2):
+            reply = await self._exchange.ask(
+                replace(question, key=f"{key}/{number}", messages=messages, attempt=number)
+            )
+            if reply.error is None:
+                plan = Plan.model_validate(reply.value)
+                self._emit(
+                    PlanMade(
+                        run_id=self._exchange.run,
+                        at=now_text(),
+                        plan=plan.as_dict(),
+                        attempt=attempt,
+                        status=str(reply.status),
+                    )
+                )
+                return plan
+            problems = reply.error.problems
+            if reply.completion.text == said:
+                break
+            said = reply.completion.text
+            feedback = reply.error.message[:ERROR_CHARS]
+            question = replace(question, parent=reply.interaction, reason=feedback)
+            messages = (*messages, Message("assistant", said), Message("user", f"Wrong: {feedback}"))
+        raise PlanError(problems)
