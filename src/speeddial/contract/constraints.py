@@ -8,7 +8,6 @@ from typing import Any
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, Predicate
 from pydantic.fields import FieldInfo
-from pydantic.types import UuidVersion
 
 from speeddial.contract.decoded import Decoded
 from speeddial.contract.scalars import Form, TextForm
@@ -80,7 +79,7 @@ def gather(metadata: Iterable[Any], into: Constraints) -> Constraints:
         elif isinstance(item, Form):
             into.form = item.form
             into.raw.append(item)
-        elif isinstance(item, UuidVersion):
+        elif type(item).__name__ == "UuidVersion":
             into.uuid_version = item.uuid_version
         elif isinstance(item, str):
             into.description = into.description or item
@@ -116,7 +115,7 @@ def _gather_group(item: GroupedMetadata, into: Constraints) -> None:
 
 
 def _is_general(item: Any) -> bool:
-    return type(item).__name__ == "PydanticGeneralMetadata"
+    return type(item).__name__ == "_PydanticGeneralMetadata"
 
 
 def _gather_general(item: Any, into: Constraints) -> None:

@@ -131,7 +131,7 @@ def _walked(text: str) -> str:
     while len(out) < _LONGEST and not matcher.is_error():
         mask = int.from_bytes(matcher.compute_bitmask(), "little")
         if out and mask >> ord('"') & 1:
-            return str(json.loads(out + b'"'))
+            return str(json.loads(b'"' + bytes(out[1:]) + b'"'))
         allowed = [byte for byte in (*b'"', *b"aeinorst01234", *range(32, 127)) if mask >> byte & 1 and byte != ord("\\")]
         if not allowed:
             break

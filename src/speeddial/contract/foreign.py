@@ -112,7 +112,8 @@ def ordered(value: Any, schema: Any, root: Schema) -> Any:
         ]
     if isinstance(value, float) and "multipleOf" in schema:
         exponent = Decimal(repr(schema["multipleOf"])).normalize().as_tuple().exponent
-        return FixedFloat(value, max(0, -exponent if isinstance(exponent, int) else 0)) or value
+        decimals = -exponent if isinstance(exponent, int) else 0
+        return FixedFloat(value, decimals) if decimals > 0 else int(value)
     return value
 
 
@@ -206,8 +207,12 @@ def _change(schema: Schema, path: str) -> Schema:
 
 def _integral(value: Any) -> Any:
     """Constants as llguidance writes them: 1.0 is the text ``1``."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int | float) and not scalars.is_exact(value):
+        raise DefinitionError(
+            f"the constant {value} has more digits than a grammar holds exactly", hint="make it a string"
+        )
     if isinstance(value, list):
         return [_integral(item) for item in value]
     if isinstance(value, dict):

@@ -7,15 +7,15 @@ accepted). What it refuses is rewritten here where that is equivalent, otherwise
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from functools import lru_cache
 from typing import Any
 
 from speeddial.contract.check import same, tag_of
-from speeddial.contract.scalars import AWARE_DATETIME, DATE, LARGEST, TIME, uuid_form
+from speeddial.contract.scalars import AWARE_DATETIME, DATE, EXACT_DIGITS, LARGEST, TIME, is_exact, uuid_form
 from speeddial.contract.schemas import Schema, rewrite, subschemas, without_annotations
 from speeddial.errors import DefinitionError
 
@@ -196,23 +196,21 @@ def _format(schema: Schema, path: str, after: list[str]) -> None:
 
 
 def _bounds(schema: Schema, path: str, after: list[str]) -> None:
-    """llguidance holds bounds as doubles: a bound that is none is widened to the next double."""
+    """llguidance reads bounds as doubles, not always the nearest: a long bound is widened to a shorter one."""
     for keyword, outward in (
-        ("minimum", -math.inf),
-        ("exclusiveMinimum", -math.inf),
-        ("maximum", math.inf),
-        ("exclusiveMaximum", math.inf),
+        ("minimum", ROUND_FLOOR),
+        ("exclusiveMinimum", ROUND_FLOOR),
+        ("maximum", ROUND_CEILING),
+        ("exclusiveMaximum", ROUND_CEILING),
     ):
         bound = schema.get(keyword)
         if bound is None:
             continue
-        if isinstance(bound, int) and int(float(bound)) != bound:
-            rounded = float(bound)
-            if (rounded < bound) == (outward > 0):
-                rounded = math.nextafter(rounded, outward)
-            schema[keyword] = int(rounded)
-            after.append(f"{path or 'value'}: {keyword} (beyond 53 bits)")
+        if not is_exact(bound):
+            wider = Context(prec=EXACT_DIGITS, rounding=outward).create_decimal(repr(bound))
+            schema[keyword] = int(wider) if wider == wider.to_integral_value() else float(wider)
+            after.append(f"{path or 'value'}: {keyword} (beyond {EXACT_DIGITS} digits)")
         if abs(schema[keyword]) > LARGEST:
             schema[keyword] = LARGEST if bound > 0 else -LARGEST
         if keyword.startswith("exclusive") and schema.get("type") != "integer":
-            after.append(f"{path or 'value'}: {keyword} (a fraction of more than 15 digits may round to the bound)")
+            after.append(f"{path or 'value'}: {keyword} (a fraction of more than {EXACT_DIGITS} digits may round to it)")

@@ -163,7 +163,8 @@ class Builder:
         self.note(path, "typed value (resolved after decoding)")
         if decoded.example is not None:
             constraints.examples = constraints.examples or [decoded.example]
-        return Typed(inner, decoded)
+        kind = Typed(inner, decoded)
+        return annotated(kind, {"$comment": decoded.expected}) if decoded.expected else kind
 
     def _base(self, tp: Any, constraints: Constraints, where: str, path: str) -> Kind:
         if tp is None or tp is type(None):
@@ -327,8 +328,12 @@ def _constant(value: Any, where: str) -> Any:
     shown = repr(value)
     if isinstance(value, enum.Enum):
         value = value.value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, int | float) and not scalars.is_exact(value):
+        raise DefinitionError(
+            f"{where}: the choice {shown} has more digits than a grammar holds exactly", hint="make the choices strings"
+        )
     if value is None or isinstance(value, bool | int | float | str):
         try:
             parse_json(write_json(value))

@@ -43,6 +43,17 @@ _PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2
 _URL_CHARACTER = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
 
 
+EXACT_DIGITS = 15
+"""Significant digits of a fraction up to which llguidance reads a number of a schema as Python does."""
+
+
+def is_exact(number: float) -> bool:
+    """Whether llguidance writes this constant of a schema as it stands; it keeps numbers in doubles."""
+    if isinstance(number, int):
+        return abs(number) < 2**63 and int(float(number)) == number
+    return len(Decimal(repr(number)).normalize().as_tuple().digits) <= EXACT_DIGITS
+
+
 class TextForm(NamedTuple):
     """How a Python type is written in a JSON string."""
 
@@ -104,11 +115,16 @@ def decimal_form(digits: int | None, places: int | None, negative: bool = True) 
         after = 18 if places is None else places
         body = whole(18) + (rf"(?:\.[0-9]{{1,{after}}})?" if after else "")
     elif places is not None:
-        body = whole(digits - places) + (rf"(?:\.[0-9]{{1,{places}}})?" if places else "")
+        # Pydantic counts the digit of a bare 0, so that 0 needs its point where no digit may stand before it.
+        fraction = rf"\.[0-9]{{1,{places}}}"
+        body = "0" + fraction if digits == places else whole(digits - places) + (f"(?:{fraction})?" if places else "")
     else:
         parts = [whole(digits)] + [rf"{whole(digits - after)}\.[0-9]{{{after}}}" for after in range(1, digits + 1)]
         body = f"(?:{'|'.join(parts)})"
-    example = "0" if digits == places and digits is not None else "1.5" if (places or 1) and (digits or 2) > 1 else "1"
+    if digits is not None and digits == places:
+        example = "0.5"
+    else:
+        example = "1.5" if places != 0 and digits != 1 else "1"
     return TextForm(f"^{sign}{body}$", "a decimal number in quotes", example)
 
 
