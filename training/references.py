@@ -56,16 +56,17 @@ number of overdue invoices|Which employee was hired last?|how many flights were 
 """
 
 
-def refer(rng: random.Random, dev: bool, speech: bool) -> Request:
-    """One request with `#N` lines below it and the same references inside the call."""
-    count = rng.choices([1, 2, 3], [80, 17, 3])[0]
+def refer(rng: random.Random, dev: bool, speech: bool, count: int = 0, result: str = "") -> Request:
+    """One request with `#N` lines below it and the same references inside the call; ``result`` is what it calls them."""
+    count = count or rng.choices([1, 2, 3], [80, 17, 3])[0]
     numbers = sorted(rng.sample(range(1, 5), count)) if rng.random() < 0.35 else list(range(1, count + 1))
     every = words.lines(SOURCES)
     tasks = rng.sample([t for t in every if words.held_out(t) == dev], count) if not dev else rng.sample(every, count)
     reference = {1: "#{}", 2: "#{} and #{}", 3: "#{}, #{} and #{}"}[count].format(*numbers)
-    result = template(rng, {1: RESULT, 2: BOTH, 3: ALL}[count], dev)
-    if count == 1 and rng.random() < 0.2:
-        result = template(rng, SINGLE_THING, dev)
+    held = dev and rng.random() < 0.4
+    if not result and count == 1 and rng.random() < 0.2:
+        result = template(rng, SINGLE_THING, held)
+    result = result or template(rng, {1: RESULT, 2: BOTH, 3: ALL}[count], held)
     who = addressee(rng, dev, speech)
     name = pick(rng, words.LIST, dev)
     w = make_when(rng, speech, "dddbbt")
