@@ -65,7 +65,12 @@ async def test_a_callable_sees_the_request() -> None:
 
 
 async def test_without_a_script_the_answer_is_the_example_of_any_contract() -> None:
-    for contract in (PERSON, Contract.of(list[Literal["a", "b"]]), Contract.of(dict[str, float]), Contract.of(str)):
+    for contract in (
+        PERSON,
+        Contract.of(list[Literal["a", "b"]]),
+        Contract.of(dict[str, float]),
+        Contract.of(str),
+    ):
         completion = await load_model("scripted").complete(ask(contract=contract))
         contract.parse(completion.text)
 
@@ -122,7 +127,7 @@ async def test_errors_are_raised_as_scripted() -> None:
 async def test_a_delay_beyond_the_timeout_times_out_at_the_timeout() -> None:
     model = Scripted([Reply(ANNA, delay=30.0)])
     began = time.perf_counter()
-    with pytest.raises(EngineTimeout, match="within 0.05 s"):
+    with pytest.raises(EngineTimeout, match=r"within 0\.05 s"):
         await model.complete(ask(timeout=0.05))
     assert time.perf_counter() - began < 5
 
@@ -164,7 +169,7 @@ async def test_scripts_are_addressed_by_name_or_file(tmp_path: Path) -> None:
 def test_a_script_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nobody"):
         load_model("scripted:nobody")
-    with pytest.raises(NotFound, match="gone.json"):
+    with pytest.raises(NotFound, match=r"gone\.json"):
         load_model(f"scripted:{tmp_path / 'gone.json'}")
     path = tmp_path / "bad.json"
     path.write_text("{", encoding="utf-8")

@@ -1,0 +1,312 @@
+"""One OpenAI-compatible server: constrained requests go out through outlines, replies come back with tokens.
+
+The vLLM and OpenAI engines share it; the `openai` package is imported nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from speeddial.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable, UserError
+from speeddial.messages import Message, compact_json
+from speeddial.models.canary import SchemaRefused
+
+_ADDRESS = re.compile(r"^(?P<name>.+?)@(?P<url>https?://.+)$")
+_FORBIDDEN_LOGPROB = -9000.0
+"""vLLM writes -9999 for a token that the grammar forbids."""
+
+_replies: ContextVar[list[Any]] = ContextVar("speeddial_server_replies")
+"""Where the client leaves the whole reply of the request in flight; outlines hands back its text alone."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered."""
+
+    text: str
+    finish: Literal["stop", "length"]
+    tokens_in: int
+    tokens_out: int
+    tokens_forced: int
+    """-1 when the server sent no alternatives to tell by."""
+    confidence: float | None
+    latency_ms: float
+
+
+def split_address(spec: str, default_url: str) -> tuple[str, str]:
+    """Model name and base URL (with its ``/v1``) of ``NAME[@URL]``.
+
+    Raises:
+        UserError: no name, or a URL that carries a password.
+    """
+    match = _ADDRESS.match(spec)
+    name, url = (match["name"], match["url"]) if match else (spec, default_url)
+    if not name or name.startswith(("http://", "https://", "@")):
+        raise UserError(
+            f"model {spec!r} has no name", hint="write NAME@URL, for instance base@http://host:8000"
+        )
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise UserError(
+            f"the URL of model {name!r} carries a password or a query, which would end up in the record",
+            hint="give the key in the environment (VLLM_API_KEY or OPENAI_API_KEY) and the URL without it",
+        )
+    return name, url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
+
+
+@lru_cache(maxsize=256)
+def output_type(schema_text: str) -> Any:
+    """The outlines type of a schema given as JSON text; cached, since outlines checks each anew (2 ms)."""
+    from outlines.types import JsonSchema
+
+    return JsonSchema(schema_text)
+
+
+class Server:
+    """A connection pool per event loop to one server, and the mapping of its errors.
+
+    Args:
+        label: how messages name it, for instance ``vllm:base@http://127.0.0.1:8000/v1``.
+        url: base URL with its ``/v1``.
+        key: API key; sent as a bearer token, never shown.
+        key_variable: the environment variable that a message about the key should name.
+        protocol: in which form outlines writes the constraint.
+    """
+
+    def __init__(
+        self, label: str, url: str, key: str, key_variable: str, protocol: Literal["vllm", "openai"]
+    ) -> None:
+        self.label = label
+        self.url = url
+        self._key = key
+        self._key_variable = key_variable
+        self._protocol = protocol
+        # An HTTP pool belongs to the loop that opened its connections; a sync caller makes a loop per call.
+        self._models: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+
+    async def chat(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Any] | None,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        seconds: float = 60.0,
+        logprobs: bool = False,
+        budget_field: str = "max_tokens",
+        **fields: Any,
+    ) -> Reply:
+        """One chat completion under a JSON schema (None: under whatever `fields` carry).
+
+        Raises:
+            EngineTimeout: no whole answer within `seconds`.
+            EngineUnreachable: no connection, a 5xx answer, or one that is no chat completion.
+            SchemaRefused: HTTP 400 or 422.
+            EngineRefused: HTTP 401, 403, 404, 429 (retryable unless the quota is used up), or a refusal.
+        """
+        from outlines.inputs import Chat
+
+        if logprobs:
+            fields |= {"logprobs": True, "top_logprobs": 2}
+        output = None if schema is None else output_type(compact_json(dict(schema)))
+        chat = Chat([{"role": message.role, "content": message.content} for message in messages])
+        began = time.perf_counter()
+        kept: list[Any] = []
+        token = _replies.set(kept)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._model()(
+                    chat,
+                    output,
+                    model=model,
+                    temperature=temperature,
+                    seed=seed,
+                    timeout=seconds,
+                    **{budget_field: max_tokens},
+                    **fields,
+                )
+        except TimeoutError:
+            raise EngineTimeout(f"{self.label}: no answer within {seconds:g} s") from None
+        except EngineError:
+            raise
+        except Exception as error:
+            mapped = await self._mapped(error, model, seconds)
+            if mapped is None:
+                raise
+            raise mapped from error
+        finally:
+            _replies.reset(token)
+        return _reply(kept[-1], (time.perf_counter() - began) * 1000)
+
+    async def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Decoded JSON from a further endpoint of the same host, None when it does not have it.
+
+        Args:
+            path: from the host's root, such as ``/version``; one below ``/v1`` is given relative, ``models``.
+            body: sent by POST; without one the endpoint is read by GET.
+        """
+        import openai
+
+        client = self._model().client
+        url = f"{self.url.removesuffix('/v1')}{path}" if path.startswith("/") else f"{self.url}/{path}"
+        try:
+            if body is None:
+                return await client.get(url, cast_to=object, options={"timeout": 5.0})
+            return await client.post(url, cast_to=object, body=dict(body), options={"timeout": 5.0})
+        except openai.OpenAIError:
+            return None
+
+    async def aclose(self) -> None:
+        """Close this loop's connections; a later request opens new ones."""
+        model = self._models.pop(asyncio.get_running_loop(), None)
+        if model is not None:
+            await model.client.close()
+
+    def _model(self) -> Any:
+        loop = asyncio.get_running_loop()
+        model = self._models.get(loop)
+        if model is None:
+            model = self._models[loop] = self._connect()
+        return model
+
+    def _connect(self) -> Any:
+        import openai
+        import outlines
+
+        # Retries are the call path's, which records each of them.
+        client = openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=self._key or "none",
+            max_retries=0,
+            # Not the client's own kind, which closes itself when collected, on whichever loop runs by then.
+            http_client=openai.DefaultAsyncHttpxClient(),
+        )
+        create = client.chat.completions.create
+
+        async def create_and_keep(**arguments: Any) -> Any:
+            reply = await create(**arguments)
+            self._check(reply)
+            _replies.get().append(reply)
+            return reply
+
+        client.chat.completions.create = create_and_keep  # type: ignore[method-assign]
+        return outlines.from_vllm(client) if self._protocol == "vllm" else outlines.from_openai(client)
+
+    def _check(self, reply: Any) -> None:
+        """The client does not check what it decodes: a web page comes as a string, any JSON as it is."""
+        choices = getattr(reply, "choices", None)
+        message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
+        if message is None:
+            raise self._no_completion()
+        if getattr(message, "refusal", None) or choices[0].finish_reason == "content_filter":
+            raise EngineRefused(
+                f"{self.label}: the server's filter refused: {message.refusal or ''}".rstrip(": ")
+            )
+        if not isinstance(message.content, str):
+            raise EngineRefused(f"{self.label}: the server answered without text")
+
+    def _no_completion(self) -> EngineUnreachable:
+        return EngineUnreachable(
+            f"{self.label}: the answer is not a chat completion",
+            hint=f"check that {self.url} is the base URL of an OpenAI-compatible server",
+        )
+
+    async def _mapped(self, error: Exception, model: str, seconds: float) -> EngineError | None:
+        from outlines import exceptions as outlines_errors
+
+        told = self._told(error)
+        match error:
+            case json.JSONDecodeError():
+                return self._no_completion()
+            case outlines_errors.APITimeoutError():
+                return EngineTimeout(f"{self.label}: no answer within {seconds:g} s")
+            case outlines_errors.APIConnectionError():
+                return EngineUnreachable(
+                    f"{self.label}: no connection to {self.url}",
+                    hint="start the server, or mend the model's URL",
+                )
+            case outlines_errors.AuthenticationError() | outlines_errors.PermissionDeniedError():
+                return EngineRefused(
+                    f"{self.label}: the server does not accept the key ({told})",
+                    hint=f"set {self._key_variable} to a key of that server",
+                )
+            case outlines_errors.NotFoundError():
+                served = await self.served()
+                return EngineRefused(
+                    f"{self.label}: the server has no model {model!r} ({told})",
+                    hint=f"it serves: {', '.join(served)}" if served else "check the model's name and URL",
+                )
+            case outlines_errors.RateLimitError():
+                refused = EngineRefused(f"{self.label}: too many requests ({told})")
+                refused.retryable = "insufficient_quota" not in told
+                return refused
+            case outlines_errors.BadRequestError():
+                return SchemaRefused(f"{self.label}: the server refused the request: {told}")
+            case outlines_errors.ServerError() | outlines_errors.ProviderResponseError():
+                return EngineUnreachable(f"{self.label}: the server failed: {told}")
+        return None
+
+    async def served(self) -> list[str]:
+        """The model names that the server lists; empty when it lists none."""
+        listing = await self.ask("models")
+        rows = listing.get("data") if isinstance(listing, dict) else None
+        return [str(row["id"]) for row in rows or () if isinstance(row, dict) and "id" in row]
+
+    def _told(self, error: Exception) -> str:
+        """The server's own words, shortened, without the key should it echo it."""
+        original = getattr(error, "original_exception", None) or error
+        body = getattr(original, "body", None)
+        words = str(body.get("message") or body) if isinstance(body, dict) else str(original)
+        if isinstance(body, dict) and body.get("code") == "insufficient_quota":
+            words += " (insufficient_quota)"
+        if self._key:
+            words = words.replace(self._key, "***")
+        return words[:500]
+
+
+def _reply(completion: Any, latency_ms: float) -> Reply:
+    choice = completion.choices[0]
+    usage = completion.usage
+    confidence, forced = _confidence(choice.logprobs.content if choice.logprobs else None)
+    return Reply(
+        # A lone surrogate is text that no record could store; the contract refuses it either way.
+        text=choice.message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+        finish="length" if choice.finish_reason == "length" else "stop",
+        tokens_in=usage.prompt_tokens if usage else 0,
+        tokens_out=usage.completion_tokens if usage else 0,
+        tokens_forced=forced,
+        confidence=confidence,
+        latency_ms=latency_ms,
+    )
+
+
+def _confidence(tokens: Sequence[Any] | None) -> tuple[float | None, int]:
+    """Geometric mean probability of the chosen tokens, and how many tokens left no choice.
+
+    vLLM applies the grammar before it takes the probabilities, so a token whose runner-up is forbidden was
+    forced. Other servers report the model's own probabilities: then no token counts as forced.
+    """
+    if not tokens:
+        return None, -1
+    chosen = [token.logprob for token in tokens if not _is_forced(token)]
+    told = all(len(token.top_logprobs or ()) > 1 for token in tokens)
+    mean = sum(chosen) / len(chosen) if chosen else 0.0
+    return math.exp(mean), len(tokens) - len(chosen) if told else -1
+
+
+def _is_forced(token: Any) -> bool:
+    others = [other.logprob for other in token.top_logprobs or () if other.token != token.token]
+    return bool(others) and max(others) < _FORBIDDEN_LOGPROB

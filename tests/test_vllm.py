@@ -1,0 +1,210 @@
+"""The vLLM engine: against a server that plays vLLM's versions, and (marker `vllm`) against a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import ChatServer, fault
+
+from speeddial.contract import Contract, union_of_calls
+from speeddial.errors import EngineRefused, EngineTimeout, EngineUnreachable, UnprovenConstraint
+from speeddial.messages import Message
+from speeddial.models import Model, Request
+from speeddial.models.vllm import SERVER_FLAG, VLLMModel
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HELLO = (Message("system", "You are organizer."), Message("user", "remind me tomorrow at 9 to call mum"))
+PAIR = Contract.from_schema(
+    {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "maxLength": 30},
+            "count": {"type": "integer", "minimum": 3},
+        },
+        "required": ["text", "count"],
+        "additionalProperties": False,
+    }
+)
+CALLS = union_of_calls({"remind": PAIR, "add": Contract.of(dict[str, int])})
+
+
+async def complete(model: Model, contract: Contract = PAIR, **fields: Any) -> Any:
+    try:
+        return await model.complete(Request(HELLO, contract, **fields))
+    finally:
+        await model.aclose()
+
+
+async def test_the_constraint_goes_out_compact_and_the_receipt_says_how() -> None:
+    with ChatServer().running() as server:
+        completion = await complete(VLLMModel(f"base@{server.url}/v1"))
+    PAIR.parse(completion.text)
+    sent = server.bodies[-1]
+    assert sent["structured_outputs"]["json"]["x-guidance"]["whitespace_flexible"] is False
+    assert sent["seed"] == 0
+    assert sent["temperature"] == 0
+    assert "vllm 0.32.0 structured_outputs via outlines" in completion.receipt.backend
+    assert completion.receipt.proven_by.startswith("canary 20")
+    assert completion.tokens_forced == 1
+
+
+async def test_a_server_before_0_12_gets_the_field_that_it_honours() -> None:
+    with ChatServer(honours=("guided_json",), version="0.11.0").running() as server:
+        completion = await complete(VLLMModel(f"base@{server.url}"))
+    PAIR.parse(completion.text)
+    assert "structured_outputs" not in server.bodies[-1]
+    assert server.bodies[-1]["guided_json"]
+    assert "vllm 0.11.0 guided_json" in completion.receipt.backend
+
+
+async def test_a_server_that_ignores_both_fields_is_refused_with_the_flag() -> None:
+    with (
+        ChatServer(honours=()).running() as server,
+        pytest.raises(UnprovenConstraint, match="not JSON") as caught,
+    ):
+        await complete(VLLMModel(f"base@{server.url}"))
+    assert SERVER_FLAG in str(caught.value)
+    assert all(HELLO[1].as_dict() not in body["messages"] for body in server.bodies)
+
+
+async def test_a_server_that_latches_the_wrong_back_end_is_refused_with_the_flag() -> None:
+    with ChatServer(latches=True).running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        canary = await model.canary()
+        await model.aclose()
+    assert not canary.passed
+    assert "allOf" in canary.detail
+    assert SERVER_FLAG in canary.detail
+
+
+async def test_free_whitespace_is_served_but_named() -> None:
+    with ChatServer(free_whitespace=True).running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        canary = await model.canary()
+        await model.aclose()
+    assert canary.passed
+    assert "free whitespace" in canary.detail
+    assert SERVER_FLAG in canary.detail
+
+
+async def test_an_adapter_is_addressed_by_its_name() -> None:
+    with ChatServer().running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        for fields in ({"adapter_name": "organizer"}, {"adapter": Path("experts/organizer/adapter")}):
+            completion = await complete(model, **fields)
+            assert server.bodies[-1]["model"] == "organizer"
+            assert completion.model.endswith("#organizer")
+        await complete(model)
+        assert server.bodies[-1]["model"] == "base"
+        with pytest.raises(EngineRefused, match=r"no model 'tables'(.|\n)*it serves: base, organizer"):
+            await complete(model, adapter_name="tables")
+
+
+async def test_text_cut_off_by_the_budget_is_marked() -> None:
+    with ChatServer().running() as server:
+        completion = await complete(VLLMModel(f"base@{server.url}"), max_tokens=5)
+    assert (completion.finish, len(completion.text)) == ("length", 5)
+
+
+async def test_a_server_error_is_retryable_and_the_next_call_serves() -> None:
+    with ChatServer().running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        await model.canary()
+        server.faults.append(fault(500, "boom"))
+        with pytest.raises(EngineUnreachable, match="boom") as caught:
+            await complete(model)
+        assert caught.value.retryable
+        PAIR.parse((await complete(model)).text)
+
+
+@pytest.fixture(scope="module")
+def vllm_url() -> Iterator[str]:
+    """A running server: that of `.ci/vllm-server`, started here unless VLLM_BASE_URL names one."""
+    if "VLLM_BASE_URL" in os.environ:
+        yield os.environ["VLLM_BASE_URL"]
+        return
+    script = REPOSITORY / ".ci" / "vllm-server"
+    started = subprocess.run([script, "start"], capture_output=True, text=True)
+    assert started.returncode == 0, started.stderr
+    lines = dict(line.split("=", 1) for line in started.stdout.splitlines() if "=" in line)
+    os.environ.update(lines)
+    yield lines["VLLM_BASE_URL"]
+    for name in lines:
+        os.environ.pop(name)
+    subprocess.run([script, "stop"], check=True)
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(1500)
+async def test_real_the_canary_proves_the_constraint_and_the_compact_output(vllm_url: str) -> None:
+    model = VLLMModel(f"base@{vllm_url}")
+    canary = await model.canary()
+    await model.aclose()
+    assert canary.passed, canary.detail
+    assert "compact output" in canary.detail
+    assert canary.backend.startswith("vllm 0.")
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_calls_on_the_base_and_on_each_adapter_satisfy_their_contract(vllm_url: str) -> None:
+    model = VLLMModel(f"base@{vllm_url}")
+    served = await model.served()
+    assert {"base", "organizer", "tables", "planner"} <= set(served)
+    for name in served:
+        completion = await complete(model, CALLS, adapter_name="" if name == "base" else name, max_tokens=120)
+        if completion.finish == "stop":
+            CALLS.parse(completion.text)
+        assert completion.receipt.constrained
+        assert completion.confidence is not None
+        assert 0 < completion.confidence <= 1
+        assert 0 < completion.tokens_forced < completion.tokens_out
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_eight_parallel_requests_keep_apart(vllm_url: str) -> None:
+    model = VLLMModel(f"base@{vllm_url}")
+    contracts = [
+        Contract.from_schema({"type": "integer", "minimum": n, "maximum": n}) for n in range(100, 108)
+    ]
+    completions = await asyncio.gather(*(model.complete(Request(HELLO, contract)) for contract in contracts))
+    await model.aclose()
+    assert [completion.text for completion in completions] == [str(n) for n in range(100, 108)]
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_greedy_repeats_itself_and_seeds_vary_what_is_sampled(vllm_url: str) -> None:
+    model = VLLMModel(f"base@{vllm_url}")
+    greedy = {(await model.complete(Request(HELLO, PAIR, max_tokens=60))).text for _ in range(2)}
+    assert len(greedy) == 1
+    sampled = {
+        (await model.complete(Request(HELLO, PAIR, max_tokens=60, temperature=1.2, seed=seed))).text
+        for seed in range(4)
+    }
+    await model.aclose()
+    assert len(sampled) > 1
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_errors_are_told_apart(vllm_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = VLLMModel(f"base@{vllm_url}")
+    with pytest.raises(EngineRefused, match=r"it serves: (.|\n)*organizer"):
+        await complete(model, adapter_name="nobody")
+    with pytest.raises(EngineRefused, match="max_tokens"):
+        await complete(model, max_tokens=100_000)
+    with pytest.raises(EngineTimeout):
+        await complete(model, timeout=0.01)
+    truncated = await complete(model, max_tokens=3)
+    assert truncated.finish == "length"
+    monkeypatch.setenv("VLLM_API_KEY", "wrong")
+    with pytest.raises(EngineRefused, match="VLLM_API_KEY"):
+        await complete(VLLMModel(f"base@{vllm_url}"))
