@@ -15,7 +15,6 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
 )
-from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Interrupt, Send
@@ -27,21 +26,18 @@ _TASKS = "__pregel_tasks"
 """LangGraph's channel of what was sent."""
 
 
-class RedactedSerializer(SerializerProtocol):
+class RedactedSerializer(JsonPlusSerializer):
     """LangGraph's serializer behind the record's redactor, which refuses what it cannot look into."""
 
     def __init__(self, redactor: Redactor) -> None:
-        # No types of ours are allowed in: checkpoints hold JSON and LangGraph's own types only.
-        self._inner = JsonPlusSerializer(allowed_msgpack_modules=None)
+        # None: only LangGraph's own safe types come back out, whatever a file was made to hold.
+        super().__init__(allowed_msgpack_modules=None)
         self._redactor = redactor
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         if isinstance(obj, dict) and "channel_values" in obj and "channel_versions" in obj:
-            return self._inner.dumps_typed({**obj, "channel_values": self._clean(obj["channel_values"])})
-        return self._inner.dumps_typed(self._clean(obj))
-
-    def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        return self._inner.loads_typed(data)
+            return super().dumps_typed({**obj, "channel_values": self._clean(obj["channel_values"])})
+        return super().dumps_typed(self._clean(obj))
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, Send):

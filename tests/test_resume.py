@@ -1,0 +1,83 @@
+"""Killed, stopped and waiting runs go on where they were; nothing is paid or done twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+DEFAULT = HERE.parent / "workflows/default.py"
+
+FUNCTION = '''
+import asyncio
+
+from speeddial import Run, workflow
+
+
+@workflow
+async def plain(run: Run, task: str) -> str:
+    """Three calls, two at a time."""
+    total, noted = await asyncio.gather(
+        run.phone("adder", "What is 2 and 3?"), run.phone("writer", "note the milk")
+    )
+    sent = await run.phone("writer", "send the sum to anna", uses=[total])
+    return f"{total.as_type(int)} {noted.text} {sent.text}"
+'''
+
+
+def effects_with_a_boundary(root: Path) -> None:
+    """A kill can also fall between a tool's effect and its return."""
+    path = root / "tools/desk.py"
+    text = path.read_text(encoding="utf-8")
+    hook = "    __import__('builtins').boundary()\n"
+    text = text.replace('    return f"noted', f'{hook}    return f"noted')
+    text = text.replace('    return f"sent', f'{hook}    return f"sent')
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("workflow", ["default", "plain"])
+def test_a_run_killed_at_any_write_finishes_and_pays_and_acts_once(
+    make_project: Callable[..., Path], workflow: str
+) -> None:
+    root = make_project(model="scripted:kill", settings='now = "2026-11-22T09:00:00+01:00"\n')
+    (root / "workflows/default.py").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
+    (root / "workflows/plain.py").write_text(FUNCTION, encoding="utf-8")
+    effects_with_a_boundary(root)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "kill_every_write.py"), str(root), workflow],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *kills = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first["result"]["status"] == "done"
+    assert len(kills) == first["total"] > 20
+    asked = 0
+    for kill in kills:
+        if kill.get("never_accepted"):
+            # Killed before the run's row was there: nothing was acknowledged and nothing was done.
+            assert kill["kill"] <= 3, kill
+            continue
+        assert kill["killed"] == -9, kill
+        assert kill["exit_code"] == 0, kill
+        assert kill["paid_twice"] == [], kill
+        assert len(kill["notes"]) == 1, kill
+        assert kill["sent"] in (["anna"], []) if kill["asked"] else kill["sent"] == ["anna"], kill
+        if not kill["asked"]:
+            assert kill["result"]["answer"] == first["result"]["answer"], kill
+        assert names(kill) == names(first), kill
+        asked += kill["asked"]
+    # Between the beginning of the external tool and the journal of its result, a person is asked.
+    assert asked >= 2
+
+
+def names(line: dict[str, Any]) -> list[tuple[int, str]]:
+    return [(call["step"], call["name"]) for call in line["result"]["calls"]]
