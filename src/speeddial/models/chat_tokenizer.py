@@ -48,7 +48,9 @@ def tokenizer_json(metadata: dict[str, Any]) -> dict[str, Any]:
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": tokens[metadata["tokenizer.ggml.unknown_token_id"]],
+            # The vocabulary lacks six control characters and U+40000 to U+BFFFF: dropped rather than made
+            # the unknown token, which is a control token.
+            "unk_token": None,
             "continuing_subword_prefix": None,
             "end_of_word_suffix": None,
             "fuse_unk": False,
@@ -89,7 +91,10 @@ class ChatTokenizer:
         self.size: int = self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text; nothing in it becomes a control token."""
+        """Token ids of plain text; nothing in it becomes a control token.
+
+        Bytes that the vocabulary lacks are dropped (six control characters, U+40000 to U+BFFFF).
+        """
         # One Tokenizer object may be used by several worker threads; its lock is ours to hold.
         with self._lock:
             return list(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -1,0 +1,281 @@
+"""The embedded engine: right logits, right adapters, exact output, prefixes reused, nothing left running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from speeddial.contract import Contract, union_of_calls
+from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout
+from speeddial.messages import Message
+from speeddial.models import Request
+from speeddial.models.base_graph import FUSED
+from speeddial.models.base_model import BaseModel
+from speeddial.models.decoder import Decoder
+from speeddial.models.embedded import EmbeddedModel
+
+Phrase = Annotated[str, Field(max_length=60)]
+CALLS = union_of_calls(
+    {
+        "set_alarm": Contract.from_schema(
+            {
+                "type": "object",
+                "properties": {"time": {"type": "string", "maxLength": 40}},
+                "required": ["time"],
+            }
+        ),
+        "show_list": Contract.from_schema(
+            {"type": "object", "properties": {"list": {"type": "string", "maxLength": 40}}}
+        ),
+    }
+)
+SYSTEM = "You are an assistant. Reply with one call as JSON."
+
+
+@pytest.fixture(scope="session")
+def model(base_model: BaseModel) -> EmbeddedModel:
+    return EmbeddedModel(base_model.source.name)
+
+
+def ask(text: str, contract: Contract = CALLS, **options: Any) -> Request:
+    return Request((Message("system", SYSTEM), Message("user", text)), contract, **options)
+
+
+@pytest.fixture
+def make_adapter(tmp_path: Path, model: EmbeddedModel) -> Callable[..., Path]:
+    """A LoRA adapter in PEFT's form with random weights."""
+
+    def make(name: str = "adapter", scale: float = 0.03, rank: int = 8, **config: Any) -> Path:
+        from safetensors.numpy import save_file
+
+        shape = model.load().decoder.shape
+        random = np.random.default_rng(5)
+        tensors = {}
+        for layer in range(shape.layers):
+            for module in sum(FUSED.values(), ()):
+                path = f"base_model.model.model.layers.{layer}.{module}"
+                for part, size in (("A", (rank, shape.columns(module))), ("B", (shape.rows(module), rank))):
+                    values = random.standard_normal(size) * scale
+                    tensors[f"{path}.lora_{part}.weight"] = values.astype(np.float16)
+        folder = tmp_path / name
+        folder.mkdir()
+        save_file(tensors, folder / "adapter_model.safetensors")
+        content = {
+            "peft_type": "LORA",
+            "r": rank,
+            "lora_alpha": 2 * rank,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "task_type": "CAUSAL_LM",
+            "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+            "base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        } | config
+        (folder / "adapter_config.json").write_text(json.dumps(content))
+        return folder
+
+    return make
+
+
+def logits_of(decoder: Decoder, tokens: list[int], folder: Path | None = None) -> np.ndarray[Any, Any]:
+    """Logits after every token, read a few at a time."""
+    rows = []
+    with decoder.sequence(len(tokens), decoder.adapter(folder)) as context:
+        for start in range(0, len(tokens), 8):
+            part = tokens[start : start + 8]
+            rows.append(decoder.extend(context, part, wanted=len(part)).copy())
+    return np.concatenate(rows)
+
+
+async def test_the_base_knows_what_it_learnt(model: EmbeddedModel) -> None:
+    capital = Contract.of(Literal["Berlin", "Paris", "Madrid", "Rome"])
+    completion = await model.complete(ask("What is the capital of France? Answer with its name.", capital))
+    assert capital.parse(completion.text) == "Paris"
+
+
+async def test_a_completion_says_what_it_cost_and_how_it_was_constrained(model: EmbeddedModel) -> None:
+    completion = await model.complete(ask("Wake me at seven am."))
+    call = CALLS.parse(completion.text)
+    assert call.name in ("set_alarm", "show_list", "refuse")
+    receipt = completion.receipt
+    assert receipt.constrained
+    assert receipt.schema_hash == CALLS.schema_hash
+    assert receipt.backend.startswith("llguidance 1.") and " via outlines 1." in receipt.backend
+    assert receipt.proven_by.startswith("canary 20")
+    assert completion.model == "embedded:smollm2-135m-instruct"
+    assert completion.finish == "stop"
+    assert 0 < completion.tokens_forced < completion.tokens_out
+    assert completion.tokens_in > 20
+    assert completion.confidence is not None and 0 < completion.confidence <= 1
+
+
+async def test_the_same_request_gives_the_same_text_alone_beside_others_and_again(
+    model: EmbeddedModel,
+) -> None:
+    requests = [ask(f"Show me list number {number}, please.") for number in range(4)]
+    alone = [(await model.complete(request)).text for request in requests]
+    together = await asyncio.gather(*(model.complete(request) for request in requests))
+    assert [completion.text for completion in together] == alone
+
+
+async def test_the_text_ends_valid_at_the_smallest_budget_and_is_refused_below(model: EmbeddedModel) -> None:
+    shortest = model.shortest_tokens(CALLS)
+    completion = await model.complete(ask("Tell me everything about alarms.", max_tokens=shortest))
+    CALLS.parse(completion.text)
+    assert completion.tokens_out <= shortest
+    with pytest.raises(EngineRefused, match=f"shortest output takes {shortest}"):
+        await model.complete(ask("Tell me everything.", max_tokens=shortest - 1))
+
+
+async def test_sampling_follows_the_seed(model: EmbeddedModel) -> None:
+    async def text(seed: int) -> str:
+        return (await model.complete(ask("Surprise me.", temperature=1.5, seed=seed))).text
+
+    assert await text(1) == await text(1)
+    assert len({await text(seed) for seed in range(4)}) > 1
+
+
+async def test_a_prompt_beyond_the_context_is_refused(model: EmbeddedModel) -> None:
+    with pytest.raises(EngineRefused, match="exceed its context of 8192"):
+        await model.complete(ask("word " * 9000))
+
+
+async def test_time_out_and_cancellation_stop_the_worker(model: EmbeddedModel) -> None:
+    endless = Contract.of(Annotated[list[Phrase], Field(min_length=60, max_length=60)])
+    with pytest.raises(EngineTimeout, match=r"within 0\.1 s"):
+        await model.complete(ask("Go on.", endless, timeout=0.1, max_tokens=3000))
+    task = asyncio.create_task(model.complete(ask("Go on.", endless, max_tokens=3000)))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # The worker's context comes back to the pool as soon as it has seen the cancellation.
+    decoder = model.load().decoder
+    deadline = time.monotonic() + 5
+    while not decoder._free and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert decoder._free
+
+
+def test_a_prefix_kept_gives_the_same_logits_as_one_read_anew(model: EmbeddedModel) -> None:
+    decoder = model.load().decoder
+    random = np.random.default_rng(0)
+    tokens = [int(token) for token in random.integers(100, 40_000, 40)]
+    with decoder.sequence(64, decoder.base) as context:
+        first = decoder.start(context, tokens, 25).copy()
+    with decoder.sequence(64, decoder.base) as context:
+        context.caches[0][:] = np.nan
+        again = decoder.start(context, tokens, 25).copy()
+        assert context.tokens == tokens
+    assert np.array_equal(first, again)
+
+
+async def test_an_adapter_changes_the_answer_and_the_base_stays_as_it_was(
+    model: EmbeddedModel, make_adapter: Callable[..., Path]
+) -> None:
+    request = ask("Wake me at seven am.")
+    before = (await model.complete(request)).text
+    adapted = await model.complete(ask("Wake me at seven am.", adapter=make_adapter()))
+    CALLS.parse(adapted.text)
+    assert adapted.text != before
+    assert (await model.complete(request)).text == before
+
+
+async def test_an_adapter_with_b_zero_is_the_base(
+    model: EmbeddedModel, make_adapter: Callable[..., Path]
+) -> None:
+    tokens = model.load().chat.encode("The orders from Berlin were late, and so were those from Rome.")
+    decoder = model.load().decoder
+    folder = make_adapter(lora_alpha=0)
+    assert np.allclose(logits_of(decoder, tokens, folder), logits_of(decoder, tokens), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda folder: (folder / "adapter_config.json").unlink(), "expected a PEFT LoRA configuration"),
+        (
+            lambda folder: (folder / "adapter_model.safetensors").write_bytes(b"x" * 99),
+            "expected a safetensors",
+        ),
+        (lambda folder: (folder / "adapter_model.safetensors").unlink(), "expected a safetensors"),
+        (lambda folder: (folder / "adapter_config.json").write_text('{"r":8,"lora_alpha":1}'), "plain LoRA"),
+    ],
+)
+async def test_a_broken_adapter_is_named_with_what_was_expected(
+    model: EmbeddedModel, make_adapter: Callable[..., Path], break_it: Callable[[Path], Any], said: str
+) -> None:
+    folder = make_adapter()
+    break_it(folder)
+    with pytest.raises(DefinitionError, match=said):
+        await model.complete(ask("hi", adapter=folder))
+
+
+async def test_an_adapter_of_another_shape_is_named(
+    model: EmbeddedModel, make_adapter: Callable[..., Path]
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = make_adapter()
+    tensors = load_file(folder / "adapter_model.safetensors")
+    name = "base_model.model.model.layers.4.mlp.up_proj.lora_B.weight"
+    save_file(tensors | {name: np.zeros((99, 8), np.float16)}, folder / "adapter_model.safetensors")
+    with pytest.raises(DefinitionError, match=r"layers\.4\.mlp\.up_proj .*\(99, 8\), expected \(r, 576\)"):
+        await model.complete(ask("hi", adapter=folder))
+    save_file(
+        {"base_model.model.lm_head.lora_A.weight": np.zeros((8, 576), np.float16)},
+        folder / "adapter_model.safetensors",
+    )
+    with pytest.raises(
+        DefinitionError, match="1 tensors that the embedded engine cannot apply, such as base_model"
+    ):
+        await model.complete(ask("hi", adapter=folder))
+
+
+async def test_the_engine_can_be_closed_twice_and_used_again(base_model: BaseModel) -> None:
+    model = EmbeddedModel(base_model.source.name)
+    await model.aclose()
+    CALLS.parse((await model.complete(ask("Show my shopping list."))).text)
+    await model.aclose()
+    await model.aclose()
+
+
+TEXT = (
+    "The capital of France is Paris. In 1984, the company released its first personal computer, which cost "
+    '$2,495 and shipped with 128 KB of memory. {"name":"create_event","arguments":{"title":"lunch with Anna",'
+    '"date":"tomorrow"}} Photosynthesis converts light energy into chemical energy that plants can use later.'
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapted", [False, True])
+def test_logits_are_those_of_transformers_in_fp32(
+    base_model: BaseModel, model: EmbeddedModel, make_adapter: Callable[..., Path], adapted: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    folder = make_adapter(scale=0.02) if adapted else None
+    reference = transformers.AutoModelForCausalLM.from_pretrained(base_model.export_hf(), dtype=torch.float32)
+    tokens = model.load().chat.encode(TEXT)
+    if folder is not None:
+        base = reference(torch.tensor([tokens])).logits[0].detach()
+        reference = pytest.importorskip("peft").PeftModel.from_pretrained(reference, folder)
+    with torch.no_grad():
+        theirs = torch.log_softmax(reference(torch.tensor([tokens])).logits[0], -1)
+    ours = torch.log_softmax(torch.tensor(logits_of(model.load().decoder, tokens, folder)), -1)
+    divergence = (theirs.exp() * (theirs - ours)).sum(-1)
+    agreement = (theirs.argmax(-1) == ours.argmax(-1)).double().mean()
+    print(f"KL mean {divergence.mean():.4f} max {divergence.max():.4f} argmax {agreement:.3f}")
+    assert divergence.mean() < 0.02
+    assert divergence.max() < 0.2
+    assert agreement > 0.85
+    if folder is not None:
+        moved = (theirs.exp() * (theirs - torch.log_softmax(base, -1))).sum(-1)
+        assert moved.mean() > 0.1, "the adapter has to matter for this test to say anything"
