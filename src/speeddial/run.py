@@ -227,17 +227,16 @@ class Runner:
             NeedsPerson: it still waits.
         """
         run_id = self.record.resolve(run_id)
-        decision = "answer" if answer is not None else {True: "approve", False: "deny", None: ""}[approve]
-        if decision:
-            asked = self.record.journal.questions(run_id)
-            if not asked:
-                raise NotFound(f"run {run_id} asks nothing", hint="resume it without a decision")
-            for _ in asked:
-                self.record.journal.answer(run_id, decision, answer or "")
         kept = self.record.run(run_id)
         about = kept.settings
         chosen = workflow or self._kept_workflow(kept)
+        decision = "answer" if answer is not None else {True: "approve", False: "deny", None: ""}[approve]
+        asked = self.record.journal.questions(run_id)
+        if decision and not asked:
+            raise NotFound(f"run {run_id} asks nothing", hint="resume it without a decision")
         row = self.record.resume_run(run_id)
+        for _ in asked if decision else ():
+            self.record.journal.answer(run_id, decision, answer or "")
         job = _Job(
             row=row,
             workflow=chosen,
