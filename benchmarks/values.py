@@ -3,9 +3,9 @@
     python benchmarks/values.py --data ../shared/data/recognizers_text [--misses KIND]
 
 The phrase is the `Text` of each result (so finding it in a sentence is not measured), its reference time the
-spec's. A hit: the value is one of the spec's resolutions (it lists both the past and the coming year, morning and
-evening). `wrong` counts answers that are none of them: a silent guess, worse than none. Parts of the day are
-left out of times (every convention has its own hours), and of sets only the repetition is compared.
+spec's. A hit: the value is one of the spec's resolutions (it lists both the past and the coming year, morning
+and evening). `wrong` counts answers that are none of them: a silent guess, worse than none. Parts of the day
+are left out of times (every convention has its own hours), and of sets only the repetition is compared.
 dateparser and parsedatetime are measured when they are installed; neither is a dependency.
 """
 
@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import json
 import lzma
+import re
 import time as clock
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -58,7 +59,9 @@ def cases(folder: Path) -> Iterator[Case]:
             key = (kind, result["Text"].lower(), row["ref"])
             if right and key not in seen:
                 seen.add(key)
-                yield Case(kind, result["Text"], datetime.fromisoformat(row["ref"]).replace(tzinfo=ZONE), right)
+                yield Case(
+                    kind, result["Text"], datetime.fromisoformat(row["ref"]).replace(tzinfo=ZONE), right
+                )
 
 
 def spell(value: dict[str, str]) -> str:
@@ -86,21 +89,20 @@ def ours(case: Case) -> Answer:
 def spelled_reading(reading: Reading, case: Case) -> set[str]:
     stamp = "%Y-%m-%d %H:%M:%S"
     if case.kind == "set":
-        return {f"set {str(reading.rule)}"} if reading.rule else set()
+        return {f"set {reading.rule!s}"} if reading.rule else set()
     if reading.start is not None and reading.end is not None:
         return {f"{reading.start:{stamp}}/{reading.end:{stamp}}"}
     if reading.start is not None:
         return {f"{reading.start:{stamp}}", f"{reading.start:%H:%M:%S}"}
     days, c = reading.days, reading.clock
     if days is not None and c is None:
-        inclusive = f"{days.start or ''}/{days.end - timedelta(days=1) if days.end else ''}"
-        return {f"{days.start}" if single(days) else "", f"{days.start or ''}/{days.end or ''}", inclusive}
+        return {f"{days.start}" if single(days) else "none", *spans(days, case.text)}
     if c is None or reading.rule:
         return set()
     out = set()
     twelve = timedelta(hours=12)
     for shift in (timedelta(), twelve) if c.bare else (timedelta(),):
-        base = datetime(2000, 1, 1)
+        base = datetime(2000, 1, 1, tzinfo=ZONE)
         start = base.combine(base, c.start) + shift if c.start else None
         end = base.combine(base, c.end) + shift if c.end else None
         if start and end and end <= start:
@@ -109,6 +111,27 @@ def spelled_reading(reading: Reading, case: Case) -> set[str]:
         texts = [f"{day}{moment:%H:%M:%S}" if moment else "" for moment in (start, end)]
         out.add("/".join(texts) if c.end or c.mode != "at" else texts[0])
     return out
+
+
+def spans(days: Days, text: str) -> set[str]:
+    """A stretch of days as the specs may write it.
+
+    They end "from 2014 to 2018" where 2018 begins, and begin "after may 5" with may 5; we take people to
+    include the year they name, and to exclude the day they come after. Both count as right here.
+    """
+    starts, ends = {days.start}, {days.end}
+    if days.end is not None:
+        last = days.end - timedelta(days=1)
+        ends.add(last)
+        if re.search(r"\b(to|and|through|till|until|thru)\b|-|~", text.lower()):
+            ends |= {
+                last.replace(day=1),
+                last.replace(month=1, day=1),
+                last.replace(month=last.month - (last.month - 1) % 3, day=1),
+            }
+    if days.start is not None and days.end is None:
+        starts.add(days.start - timedelta(days=1))
+    return {f"{start or ''}/{end or ''}" for start in starts for end in ends}
 
 
 def single(days: Days) -> bool:
@@ -137,30 +160,35 @@ def spelled_moment(moment: datetime) -> set[str]:
     return {f"{moment:%Y-%m-%d}", f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%H:%M:%S}"}
 
 
-SETS = {
-    "P1D": "FREQ=DAILY", "P1W": "FREQ=WEEKLY", "P2W": "FREQ=WEEKLY;INTERVAL=2", "P1M": "FREQ=MONTHLY",
-    "P1Y": "FREQ=YEARLY", "P2M": "FREQ=MONTHLY;INTERVAL=2", "P3M": "FREQ=MONTHLY;INTERVAL=3",
-    "P0.5Y": "FREQ=MONTHLY;INTERVAL=6", "P3D": "FREQ=DAILY;INTERVAL=3", "P2D": "FREQ=DAILY;INTERVAL=2",
-    "P1WE": "FREQ=WEEKLY;BYDAY=SA,SU", "XXXX-WXX-WE": "FREQ=WEEKLY;BYDAY=SA,SU",
-    "PT1H": "FREQ=HOURLY", "PT15M": "FREQ=MINUTELY;INTERVAL=15",
-}  # fmt: skip
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+FREQUENCY = {"D": "DAILY", "W": "WEEKLY", "M": "MONTHLY", "Y": "YEARLY", "TH": "HOURLY", "TM": "MINUTELY"}
 
 
-def set_rule(timex: str) -> str:
-    """The spec's TIMEX of a set as an RRULE, its time of day left out; empty where there is no such rule."""
-    if timex in SETS:
-        return SETS[timex]
+def set_rules(timex: str) -> set[str]:
+    """The spec's TIMEX of a set as the RRULEs it may stand for, its time of day left out."""
+    if timex == "P0.5Y":
+        return {"FREQ=MONTHLY;INTERVAL=6"}
+    if weekend := re.fullmatch(r"P(\d+)W(E|D)|XXXX-WXX-WE", timex):
+        days = "MO,TU,WE,TH,FR" if weekend[2] == "D" else "SA,SU"
+        every = f"INTERVAL={weekend[1]};" if weekend[1] not in (None, "1") else ""
+        return {f"FREQ=WEEKLY;{every}BYDAY={days}"}
+    if period := re.fullmatch(r"P(T?)(\d+)([DWMYH])", timex):
+        every = "" if period[2] == "1" else f";INTERVAL={period[2]}"
+        return {f"FREQ={FREQUENCY[period[1] + period[3]]}{every}"}
+    if dated := re.fullmatch(r"XXXX-XX-(\d\d)", timex):
+        return {f"FREQ=MONTHLY;BYMONTHDAY={int(dated[1])}"}
     day, _, _ = timex.partition("T")
-    if not day:
-        return "FREQ=DAILY"
     if day.startswith("XXXX-WXX-") and day[-1].isdigit():
-        return f"FREQ=WEEKLY;BYDAY={('MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU')[int(day[-1]) - 1]}"
-    return ""
+        # The spec does not tell "every other friday" from "every friday".
+        byday = f"BYDAY={WEEKDAYS[int(day[-1]) - 1]}"
+        return {f"FREQ=WEEKLY;{byday}", f"FREQ=WEEKLY;INTERVAL=2;{byday}"}
+    return set() if day else {"FREQ=DAILY"}
 
 
 def hit(case: Case, answer: set[str]) -> bool:
     if case.kind == "set":
-        return any(set_rule(text.removeprefix("set ")) == a.removeprefix("set ") for text in case.right for a in answer)
+        right = set().union(*(set_rules(text.removeprefix("set ")) for text in case.right))
+        return any(text.removeprefix("set ") in right for text in answer)
     return bool(case.right & answer)
 
 
@@ -171,9 +199,11 @@ def main() -> None:
     options = parser.parse_args()
     every = list(cases(options.data))
     parsers: dict[str, Callable[[Case], Answer]] = {"speeddial": ours}
-    for name, function in (("dateparser", by_dateparser), ("parsedatetime", by_parsedatetime)):
-        if importlib.util.find_spec(name) is not None:
-            parsers[name] = function
+    others: dict[str, Callable[[Case], Answer]] = {
+        "dateparser": by_dateparser,
+        "parsedatetime": by_parsedatetime,
+    }
+    parsers |= {name: parse for name, parse in others.items() if importlib.util.find_spec(name) is not None}
     print(f"{'parser':<14}{'kind':<15}{'cases':>6}{'hit':>7}{'wrong':>7}{'unknown':>9}")
     for name, function in parsers.items():
         counts: Counter[tuple[str, str]] = Counter()
@@ -185,7 +215,8 @@ def main() -> None:
             outcome = "unknown" if answer is None else "hit" if hit(case, answer) else "wrong"
             counts[case.kind, outcome] += 1
             if name == "speeddial" and outcome != "hit" and options.misses in (case.kind, "all"):
-                print(f"  {outcome:<8} {case.kind:<10} {case.text!r} {case.now:%a %Y-%m-%d %H:%M} got {answer} right {set(case.right)}")
+                now = f"{case.now:%a %Y-%m-%d %H:%M}"
+                print(f"  {outcome:<8} {case.kind} {case.text!r} {now} got {answer} right {set(case.right)}")
         taken = clock.perf_counter() - began
         for kind in KINDS:
             total = sum(counts[kind, outcome] for outcome in ("hit", "wrong", "unknown"))

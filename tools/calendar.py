@@ -42,7 +42,7 @@ def _wanted(
     try:
         start, end = window(when, context.now)
     except (ValueError, OverflowError) as error:
-        raise ToolError(f"date: expected a day or a stretch of days, got {error}; example: next week") from error
+        raise ToolError(f"date: expected a day or several days, got {error}; example: next week") from error
     return Wanted(kinds, title, people, place, start, end)
 
 
@@ -115,7 +115,8 @@ def set_alarm(
     if when is None or (when.clock is None and when.start is None):
         raise ToolError("time: expected when the alarm rings, got nothing; example: seven am")
     slot = _slot(when, context, alarm=True, timed=True)
-    return _file(context).add(reminder(label or "Alarm", slot, context.now, alarm=True), context.idempotency_key)
+    made = reminder(label or "Alarm", slot, context.now, alarm=True)
+    return _file(context).add(made, context.idempotency_key)
 
 
 @tool(effect="read")
@@ -193,4 +194,5 @@ def delete_alarms(
         time: the time of day to look at, as said.
         label: what it is for.
     """
-    return _file(context).delete(_wanted(context, ("alarm",), _said(date, time), label), context.idempotency_key)
+    wanted = _wanted(context, ("alarm",), _said(date, time), label)
+    return _file(context).delete(wanted, context.idempotency_key)

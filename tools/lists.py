@@ -1,7 +1,7 @@
 """Lists in `workspace/lists/NAME.md`: Markdown check lists that a person can read and edit by hand.
 
-The file's last line is a comment with the results of the last calls, so that an item is not added twice when a
-call is repeated after a kill. A deleted list is moved to `lists/.deleted`, from where a person can take it back.
+The file's last lines are comments with the results of the last calls, so that an item is not added twice when
+a call is repeated after a kill. A deleted list is moved to `lists/.deleted`: a person can take it back.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def delete_list(context: ToolContext, list: Text | None = None) -> ListChange:
         return result
 
 
-# --- the files ------------------------------------------------------------------------------------------------
+# --- the files ----------------------------------------------------------------------------------------------
 
 
 class _Lines:
@@ -210,9 +210,8 @@ class _Lines:
             close = [folded[name] for name in get_close_matches(wanted, folded, n=2, cutoff=0.8)]
             candidates = telling or close
             if len(candidates) != 1:
-                raise ToolError(
-                    f"items: expected one item of the list, got {said!r}; valid: {', '.join(items[:20]) or 'none'}"
-                )
+                valid = ", ".join(items[:20]) or "none"
+                raise ToolError(f"items: expected one item of the list, got {said!r}; valid: {valid}")
             meant = candidates[0]
         self.lines = [
             line

@@ -58,9 +58,9 @@ def draft_mail(
     folder = inside(context.workspace, FOLDER)
     with locked(folder):
         box = _maildir(folder)
-        for message in box:
-            if message["Message-ID"] == identity:
-                return _draft(message)
+        for known in box:
+            if known["Message-ID"] == identity:
+                return _draft(known)
         message = _compose(to, subject, body, context, identity)
         # `add` writes to tmp/, flushes and renames into the folder: a kill leaves no half mail.
         stored = mailbox.MaildirMessage(message)

@@ -1,7 +1,7 @@
-"""Questions about one table file as typed queries: the contract is built from the file's columns, DuckDB answers.
+"""Questions about one table file as typed queries: the contract is built from its columns, DuckDB answers.
 
-Every query that the contract admits runs: what SQL would reject (a plain column beside an aggregate, an order by
-something not grouped) has one defined meaning here, given in `_Query`. Values are matched to what stands in
+Every query that the contract admits runs: what SQL would reject (a plain column beside an aggregate, an order
+by something not grouped) has one meaning here, given in `_Query`. Values are matched to what stands in
 the column: exactly, then without regard to case and blanks, then by one single close spelling.
 """
 
@@ -105,7 +105,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-# --- the contract of one file ---------------------------------------------------------------------------------
+# --- the contract of one file -------------------------------------------------------------------------------
 
 
 def columns_of(context: ToolContext) -> tuple[Column, ...] | None:
@@ -133,7 +133,7 @@ def schema_for(columns: Sequence[Column]) -> dict[str, Any]:
     every = [column.name for column in columns]
     select = [_object({"column": {"enum": every}})]
     order = [_object({"column": {"enum": every}, "direction": _DIRECTION})]
-    star = {"column": {"const": "*"}, "aggregate": {"const": "count"}}
+    star: dict[str, Any] = {"column": {"const": "*"}, "aggregate": {"const": "count"}}
     aggregated = [{"column": {"enum": names}, "aggregate": {"enum": list(AGGREGATES[kind])}}
                   for kind, names in named.items() if names]  # fmt: skip
     for part in (*aggregated, star):
@@ -149,13 +149,12 @@ def schema_for(columns: Sequence[Column]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": ["select"], "additionalProperties": False}
 
 
-_DIRECTION = {"enum": ["asc", "desc"]}
+_DIRECTION: dict[str, Any] = {"enum": ["asc", "desc"]}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
-    }  # fmt: skip
+    required = list(properties)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _conditions(named: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -176,7 +175,7 @@ def _conditions(named: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     ]
 
 
-# --- the tool -------------------------------------------------------------------------------------------------
+# --- the tool -----------------------------------------------------------------------------------------------
 
 
 @tool(effect="read", shape=shape, preface=preface)
@@ -340,7 +339,8 @@ class _Query:
         if groups:
             sql += f" GROUP BY {', '.join(self.table.sql_name(column) for column in groups)}"
         if order_by:
-            sql += f" ORDER BY {', '.join(self._order(item, groups if aggregated else None) for item in order_by)}"
+            known = groups if aggregated else None
+            sql += f" ORDER BY {', '.join(self._order(item, known) for item in order_by)}"
         rows = self.table.query(f"{sql} LIMIT {min(limit or MAX_ROWS, MAX_ROWS)}", self.values)
         total = len(rows)
         if limit is None and total == MAX_ROWS:

@@ -72,7 +72,7 @@ class Entries(BaseModel):
         return ("Deleted:\n" if self.deleted else "") + "\n".join(lines)
 
 
-# --- making components ----------------------------------------------------------------------------------------
+# --- making components --------------------------------------------------------------------------------------
 
 
 def event(title: str, slot: Slot, now: datetime, *, people: str = "", place: str = "") -> Event:
@@ -93,7 +93,9 @@ def event(title: str, slot: Slot, now: datetime, *, people: str = "", place: str
     return made
 
 
-def reminder(title: str, slot: Slot | None, now: datetime, *, alarm: bool = False, ahead: bool = False) -> Todo:
+def reminder(
+    title: str, slot: Slot | None, now: datetime, *, alarm: bool = False, ahead: bool = False
+) -> Todo:
     """A VTODO with a VALARM; without a slot it has neither date nor alarm.
 
     Args:
@@ -133,7 +135,7 @@ def _describe(component: Event | Todo, title: str, now: datetime, slot: Slot | N
         component.add("x-speeddial-repeat", said(slot.rule))
 
 
-# --- reading components ---------------------------------------------------------------------------------------
+# --- reading components -------------------------------------------------------------------------------------
 
 
 def kind_of(component: Component) -> Kind | None:
@@ -176,9 +178,12 @@ def aware(moment: datetime | date, zone: tzinfo | None) -> datetime:
 
 
 def length_of(component: Component, zone: tzinfo | None) -> timedelta:
+    """From its start to its end; nothing for entries without an end."""
     first = start_of(component)
     last = component.decoded("DTEND") if "DTEND" in component else None
-    return aware(last, zone) - aware(first, zone) if isinstance(last, date) and first is not None else timedelta()
+    if first is None or not isinstance(last, date):
+        return timedelta()
+    return aware(last, zone) - aware(first, zone)
 
 
 def entry_of(component: Component, zone: tzinfo | None, start: datetime | date | None = None) -> Entry:
@@ -217,9 +222,12 @@ def turns(
 def _repeats(component: Component, begin: datetime) -> Iterator[datetime]:
     """Starts of a repetition, in local time so that summer time does not shift them."""
     rules = rruleset()
-    rule = _decoded(component["rrule"])
-    # UNTIL is in UTC, which dateutil will not compare with local time: it is taken as local, hours off at most.
-    rules.rrule(rrulestr(re.sub(r"(UNTIL=\d{8}T\d{6})Z", r"\1", rule), dtstart=begin.replace(tzinfo=None)))
+    # UNTIL is in UTC, which dateutil will not compare with local time: taken as local, hours off at most.
+    text = re.sub(r"(UNTIL=\d{8}T\d{6})Z", r"\1", _decoded(component["rrule"]))
+    rule = rrulestr(text, dtstart=begin.replace(tzinfo=None))
+    if isinstance(rule, rruleset):
+        raise ValueError(f"not one repetition: {text}")
+    rules.rrule(rule)
     for excluded in _dates(component.get("exdate", [])):
         rules.exdate(aware(excluded, begin.tzinfo).astimezone(begin.tzinfo).replace(tzinfo=None))
     for moment in rules:

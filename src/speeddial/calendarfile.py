@@ -1,7 +1,8 @@
 """The calendar file: entries added, searched and deleted in one plain iCalendar file that any program reads.
 
 The UID of what a call adds is its idempotency key, and the file remembers the results of its last changes
-(X-SPEEDDIAL-DONE, one per change): a change repeated after a kill has no second effect and gives its first result.
+(X-SPEEDDIAL-DONE, one per change): a change repeated after a kill has no second effect and gives its first
+result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from icalendar import Calendar, Component, Event, Todo
 
-from speeddial.calendarentry import Entries, Entry, Kind, aware, entry_of, kind_of, start_of, text_of, turns
+from speeddial.calendarentry import Entries, Entry, Kind, aware, entry_of, kind_of, text_of, turns
 from speeddial.errors import ToolError
 from speeddial.workspace import Ledger, locked, write_whole
 
@@ -129,8 +130,8 @@ class CalendarFile:
         if wanted.timed:
             return self._sorted(self._within(fitting, wanted.start, wanted.end))
         coming = self._sorted(self._within(fitting, self.now, None))
-        undated = [(component, entry_of(component, zone)) for component in fitting if start_of(component) is None]
-        return coming + undated or self._sorted((component, entry_of(component, zone)) for component in fitting)
+        plain = [(component, entry_of(component, zone)) for component in fitting]
+        return coming + [pair for pair in plain if pair[1].start is None] or self._sorted(plain)
 
     def _within(
         self, components: Iterable[Component], start: datetime | None, end: datetime | None

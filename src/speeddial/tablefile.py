@@ -3,8 +3,8 @@
 The engine reads the columns for the prompt and the contract; a tool runs queries. Inside DuckDB the table is
 called ``data`` and its columns ``c1``, ``c2`` ...: no text of the file or of a model ever becomes SQL.
 
-Every CSV column is read as text first and gets its type from all of its values, not from a sample: a number with
-a leading zero stays text (postal codes), "1,234.50", "1.234,50" and "€ 12" are numbers, yes/no is a bool.
+Every CSV column is read as text first and gets its type from all of its values, not from a sample: a number
+with a leading zero stays text (postal codes); "1,234.50", "1.234,50" and "€ 12" are numbers, yes/no a bool.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     )
 
 
-# --- readers --------------------------------------------------------------------------------------------------
+# --- readers ------------------------------------------------------------------------------------------------
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
@@ -186,9 +186,9 @@ def _from_csv(path: Path) -> TableFile:
         headers = _header(text_path, delimiter, quote, skip, path.name)
         columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(1, len(headers) + 1))
         connection.execute(
-            f"CREATE TABLE raw AS SELECT * FROM read_csv(?, auto_detect = false, header = true, skip = {int(skip)}, "
-            f"delim = {_literal(delimiter)}, quote = {_literal(quote)}, escape = {_literal(escape)}, "
-            f"columns = {{{columns}}}, max_line_size = 10000000)",
+            "CREATE TABLE raw AS SELECT * FROM read_csv(?, auto_detect = false, header = true, "
+            f"skip = {int(skip)}, delim = {_literal(delimiter)}, quote = {_literal(quote)}, "
+            f"escape = {_literal(escape)}, columns = {{{columns}}}, max_line_size = 10000000)",
             [str(text_path)],
         )
     return _typed(path, connection, headers, notes, [None] * len(headers))
@@ -227,8 +227,8 @@ def _from_sqlite(path: Path) -> TableFile:
             tables = [
                 row[0]
                 for row in source.execute(
-                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' "
-                    "ORDER BY name"
+                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+                    "AND name NOT LIKE 'sqlite_%' ORDER BY name"
                 )
             ]
             if len(tables) != 1:
@@ -248,8 +248,9 @@ def _from_sqlite(path: Path) -> TableFile:
                     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
                     writer.writerows([_plain(value) for value in row] for row in cursor)
                 connection.execute(
-                    "CREATE TABLE raw AS SELECT * FROM read_csv(?, auto_detect = false, header = false, delim = ',', "
-                    f"quote = '\"', escape = '\"', columns = {{{names}}}, max_line_size = 10000000)",
+                    "CREATE TABLE raw AS SELECT * FROM read_csv(?, auto_detect = false, header = false, "
+                    f"delim = ',', quote = '\"', escape = '\"', columns = {{{names}}}, "
+                    "max_line_size = 10000000)",
                     [str(copy)],
                 )
         finally:
@@ -304,7 +305,7 @@ def _parquet_type(kind: str) -> tuple[ColumnType, str]:
     return "text", "" if kind == "VARCHAR" else "VARCHAR"
 
 
-# --- types and names ------------------------------------------------------------------------------------------
+# --- types and names ----------------------------------------------------------------------------------------
 
 _NOTHING = "('', 'na', 'n/a', 'null', 'none', 'nan', '-')"
 _DATES = (
@@ -349,7 +350,8 @@ def _tries(column: str) -> list[_Try]:
         _Try("number", *number("[-+]?([0-9]{1,3}([.][0-9]{3})*|[1-9][0-9]*|0)(,[0-9]+)?", continental)),
         _Try(
             "date",
-            f"regexp_full_match({v}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') AND TRY_CAST({v} AS DATE) IS NOT NULL",
+            f"regexp_full_match({v}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') "
+            f"AND TRY_CAST({v} AS DATE) IS NOT NULL",
             f"CAST({v} AS DATE)",
         ),
         _Try(
@@ -433,7 +435,7 @@ def _finished(
 
 
 def clean_names(headers: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Names as a model reads them (``order_id``, ``OrderID`` -> ``order id``), unique, and notes on what was mended."""
+    """Names as a model reads them (``order_id`` -> ``order id``), unique; notes on what was mended."""
     names: list[str] = []
     notes: list[str] = []
     for number, header in enumerate(headers, 1):

@@ -1,4 +1,4 @@
-"""Text files of unknown encoding, as UTF-8: byte order marks first, then UTF-8 proven, then the best guess, said."""
+"""Text files of unknown encoding, as UTF-8: byte order marks, then UTF-8 proven, then a guess, said."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _single_byte(path: Path) -> str:
         sample = file.read(_SAMPLE)
     high = sum(byte >= 0x80 for byte in sample)
     letters = high + sum(chr(byte).isalpha() for byte in sample if byte < 0x80)
-    # Western text has an accent in every tenth letter at most; Cyrillic, Greek or Asian text is all high bytes.
+    # Western text has an accent in every tenth letter at most; Cyrillic or Asian text is all high bytes.
     if high > 0.3 * letters and high > 8:
         raise UserError(
             f"{path.name} is in an encoding that cannot be told (not UTF-8, UTF-16 or Western)",

@@ -1,4 +1,4 @@
-"""The workspace: the one folder that tools may write, and how they write it so that a kill leaves whole files."""
+"""The workspace: the one folder that tools may write, and how, so that a kill leaves whole files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Typed values: parameters that a model fills with a phrase and a tool receives as a Python value.
 
-A small model copies "next tuesday at nine" word for word; these types do the calendar arithmetic, with the run's
-reference time and zone. What cannot be understood is an error that tells the model so, never a guess.
+A small model copies "next tuesday at nine" word for word; these types do the calendar arithmetic, with the
+run's reference time and zone. What cannot be understood is an error that tells the model so, never a guess.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What a phrase about time was found to say: days, a clock time, an instant, a repetition. No parsing here.
 
-The bare-hour rule, kept in one place (`Clock.settled`): an hour without am or pm means the morning from 7 to 11,
-noon for 12 and the afternoon from 1 to 6. A part of the day said with it ("eight in the evening") decides
-instead. On the current day a reading that has gone by gives way to the other half of the day when that is still
-ahead ("at nine", said at 14:00, is 21:00). Alarms ring at the next time the clock shows that hour, and on another
-day in the morning from 4 on.
+The bare-hour rule, kept in one place (`Clock.settled`): an hour without am or pm means the morning from 7 to
+11, noon for 12 and the afternoon from 1 to 6. A part of the day said with it ("eight in the evening") decides
+instead. On the current day a reading that has gone by gives way to the other half of the day when that is
+still ahead ("at nine", said at 14:00, is 21:00). Alarms ring at the next time the clock shows that hour, and
+on another day in the morning from 4 on.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Clock:
     bare: bool = False
     part: str = ""
     """The part of day that was said, a key of PARTS."""
+    edge: str = ""
+    """early, mid or late in that part."""
     mode: Literal["at", "after", "before"] = "at"
 
     def in_part(self, part: str) -> Clock:
@@ -96,20 +98,28 @@ class Clock:
         return replace(self, start=start, end=end, bare=False)
 
     @property
+    def hours(self) -> tuple[time, time]:
+        """From when until when the part of the day lasts, or its early or late half."""
+        whole = PARTS[self.part]
+        first, last = (moment.hour * 60 + moment.minute for moment in (whole.start, whole.end))
+        middle = time((first + last) // 2 // 60, (first + last) // 2 % 60)
+        if self.edge == "early":
+            return whole.start, middle
+        return (middle, whole.end) if self.edge == "late" else (whole.start, whole.end)
+
+    @property
     def point(self) -> time:
         """The one time to act at: the start, or the usual hour of a part of the day."""
-        if self.part and self.start is None:
-            return PARTS[self.part].point
         moment = self.start or self.end
-        if moment is None:
-            raise ValueError("a clock without any time")
-        return moment
+        if moment is not None:
+            return moment
+        return self.hours[0] if self.edge else PARTS[self.part].point
 
     @property
     def window(self) -> tuple[time, time]:
         """From when until when, for looking things up; a single time is its own window."""
-        if self.part and self.start is None:
-            return PARTS[self.part].start, PARTS[self.part].end
+        if self.start is None and self.end is None:
+            return self.hours
         start = self.start or time(0)
         if self.mode == "after":
             return start, time(23, 59, 59)
@@ -161,7 +171,7 @@ class Reading:
     rule: Rule | None = None
 
     def as_json(self) -> str:
-        """What was understood, in ISO 8601 and RFC 5545 terms: ``2026-11-23``, ``15:00/17:00``, ``FREQ=DAILY``."""
+        """What was understood, as ISO 8601 and RFC 5545 write it: ``2026-11-23 15:00/17:00 FREQ=DAILY``."""
         parts: list[str] = []
         if self.days is not None:
             last = self.days.end - DAY if self.days.end else None
@@ -177,7 +187,9 @@ class Reading:
             else:
                 parts.append(clock.part)
         if self.start is not None:
-            start, end = (moment and moment.isoformat(timespec="minutes") for moment in (self.start, self.end))
+            start, end = (
+                moment and moment.isoformat(timespec="minutes") for moment in (self.start, self.end)
+            )
             parts.append(f"{start}/{end}" if end else f"{start}")
         if self.rule is not None:
             parts.append(str(self.rule))

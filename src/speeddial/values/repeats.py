@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from speeddial.values.grammar import CODES, DAY_OF, MONTH, MONTH_OF, ORDINAL, WEEKDAY, Scope, scan
+from speeddial.values.grammar import scan
 from speeddial.values.reading import Reading, Rule
+from speeddial.values.scope import CODES, DAY_OF, MONTH, MONTH_OF, ORDINAL, WEEKDAY, Scope
 
 _EVERY = r"(?:every|each|all|any)"
 _WORKDAYS = CODES[:5]
@@ -26,22 +27,23 @@ _ADVERBS = {
     "semi annually": Rule("MONTHLY", interval=6), "semi annual": Rule("MONTHLY", interval=6),
     "weekdays": Rule("WEEKLY", byday=_WORKDAYS), "weekends": Rule("WEEKLY", byday=("SA", "SU")),
     "workdays": Rule("WEEKLY", byday=_WORKDAYS), "all weekdays": Rule("WEEKLY", byday=_WORKDAYS),
-    "all days": Rule("DAILY"), "all day every day": Rule("DAILY"), "all weekends": Rule("WEEKLY", byday=("SA", "SU")),
+    "once a day": Rule("DAILY"), "one a day": Rule("DAILY"), "once a week": Rule("WEEKLY"),
+    "once a month": Rule("MONTHLY"), "once a year": Rule("YEARLY"), "once 1 day": Rule("DAILY"),
+    "once 1 week": Rule("WEEKLY"), "once 1 month": Rule("MONTHLY"), "once 1 year": Rule("YEARLY"),
+    "all days": Rule("DAILY"), "all day every day": Rule("DAILY"),
+    "all weekends": Rule("WEEKLY", byday=("SA", "SU")),
 }  # fmt: skip
 
 _WEEKDAYS = re.compile(rf"(?:on )?(?:{_EVERY} )?({WEEKDAY}(?:(?: and | or | )(?:{_EVERY} )?{WEEKDAY})*)")
 _OTHER = re.compile(
-    rf"{_EVERY} (?:(other|2nd|second|alternate|3rd|\d{{1,3}}) )?(minute|hour|day|night|week|month|quarter|year|weekday|workday|weekend|{WEEKDAY})s?"
+    rf"{_EVERY} (?:(other|2nd|second|alternate|3rd|\d{{1,3}}) )?"
+    rf"(minute|hour|day|night|week|month|quarter|year|weekday|workday|weekend|{WEEKDAY})s?"
 )
-_NTH_WEEKDAY = re.compile(
-    rf"(?:on )?(?:the )?(?:{_EVERY} )?({ORDINAL}|last) ({WEEKDAY})(?: (?:of|in) (?:the |{_EVERY} )?month| monthly| {_EVERY} month)?"
-)
-_MONTH_DAY = re.compile(
-    rf"(?:on )?(?:the )?(?:{_EVERY} )?({ORDINAL})(?: (?:day )?(?:of|in) (?:the |{_EVERY} )month| of the month {_EVERY} month| {_EVERY} month| monthly)?"
-)
-_YEARLY = re.compile(
-    rf"(?:on )?(?:the )?(?:{MONTH} (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {MONTH})"
-)
+_MONTHLY = rf"(?: (?:day )?(?:of|in) (?:the |{_EVERY} )?month)?(?: monthly| {_EVERY} month)?"
+_NTH_WEEKDAY = re.compile(rf"(?:on )?(?:the )?(?:{_EVERY} )?({ORDINAL}|last) ({WEEKDAY}){_MONTHLY}")
+_MONTH_DAY = re.compile(rf"(?:on )?(?:the )?(?:{_EVERY} )?({ORDINAL}){_MONTHLY}")
+_DATE = rf"(?:{MONTH} (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {MONTH})"
+_YEARLY = re.compile(rf"(?:on )?(?:the )?{_DATE}")
 _PART = re.compile(rf"{_EVERY} ((?:{WEEKDAY} )?)(morning|afternoon|evening|night|lunchtime|lunch)")
 
 

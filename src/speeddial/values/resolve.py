@@ -6,10 +6,11 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from speeddial.values.grammar import MAX_PHRASE, Scope, Want, scan
+from speeddial.values.grammar import MAX_PHRASE, scan
 from speeddial.values.reading import Reading
 from speeddial.values.repeats import read_repeat
 from speeddial.values.schedule import place_in_calendar, window
+from speeddial.values.scope import Scope, Want
 from speeddial.values.words import plain
 
 

@@ -181,7 +181,9 @@ def _first_of_rule(rule: Rule, clock: Clock | None, now: datetime, *, alarm: boo
 def _occurrence(rule: Rule, start: datetime, after: datetime) -> datetime:
     # Computed without a zone: nine o'clock stays nine o'clock across a change of summer time.
     # The first of "every other friday" is the coming friday: the interval counts from there.
-    found = rrulestr(str(replace(rule, interval=1)), dtstart=start.replace(tzinfo=None)).after(after.replace(tzinfo=None))
+    found = rrulestr(str(replace(rule, interval=1)), dtstart=start.replace(tzinfo=None)).after(
+        after.replace(tzinfo=None)
+    )
     if found is None:
         raise ValueError("this repetition never happens")
     return _at(found.date(), found.time(), start)

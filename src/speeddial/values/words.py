@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+MONTH_NAMES = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
+_MONTH = f"(?:{'|'.join(f'{name}|{name[:3]}' for name in MONTH_NAMES)})"
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twelveth": 12, "thirteenth": 13,
@@ -29,16 +34,17 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[’`´]", "'"),
         (r"[–—‐‑−]", "-"),
         (r"\bo'?\s?clock\b|\boclock\b", "o'clock"),
-        (r"(?<=[\d\s])([ap])\s*\.?\s*m\b\.?", r" \1m"),
+        (r"(?<=[\d\s.])([ap])\s*\.?\s*m\b\.?", r" \1m"),
         (r"\b(\d{1,2}(?::\d\d)?)\s*([ap])\b", r"\1 \2m"),
         (r"'s\b|s'(?=\s|$)", ""),
         (r"\s*,\s*", " "),
         (r"[!?\"()]", " "),
         (r"\.(?=\s|$)", " "),
         (
-            r"\b(mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec)\.",
+            r"\b(mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.",
             r"\1 ",
         ),
+        (rf"\b({_MONTH})-({_MONTH})\b", r"\1 to \2"),
         (r"(?<=[a-z])-(?=[a-z])", " "),
         (r"\beveryday\b", "every day"),
     )
@@ -53,8 +59,8 @@ def _as_ordinal(number: int) -> str:
 def digits(words: list[str]) -> list[str]:
     """Number words put as digits; ``twenty third`` -> ``23rd``, ``two thousand and seventeen`` -> ``2017``.
 
-    Words that do not compose stay apart (``twenty seventeen`` -> ``20 17``): whether that is a year or a clock
-    time is for the grammar to say.
+    Words that do not compose stay apart (``twenty seventeen`` -> ``20 17``): whether that is a year or a
+    clock time is for the grammar to say.
     """
     out: list[str] = []
     index = 0
