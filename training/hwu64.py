@@ -195,6 +195,11 @@ def _list_items(text: str, slots: Sequence[Slot], verbs: str, joints: str) -> li
     return [item]
 
 
+# One event that the words do not name: copied as the title, since a deletion without any argument empties the calendar.
+ONE_EVENT = re.compile(
+    r"\b((?:this|that|next|last|current|first)(?: \w+)?(?: calendar)? (?:event|meeting|appointment|reminder)s?"
+    r"|(?:not so important|first three) events|that)\b"
+)
 ADD_VERBS = "add|put|include|enter|re add|place"
 ADD_JOINTS = "to|on|onto|in|into|with"
 REMOVE_VERBS = "delete|remove|erase|take off|take out|take|cross out|cross|get rid of|scratch|clear|drop|kill|abolish|cancel|trash"
@@ -222,7 +227,10 @@ def target(row: Mapping[str, Any], mapping: Mapping[str, Any]) -> Call | None:
         return call("create_event", **values) if values["title"] else None
     if intent in ("calendar_query", "calendar_remove"):
         tool = "find_events" if intent == "calendar_query" else "delete_events"
-        return call(tool, **labelled(tool))
+        values = labelled(tool)
+        if not values and tool == "delete_events" and (vague := ONE_EVENT.search(low)):
+            values["title"] = text[vague.start(1) : vague.end(1)]
+        return call(tool, **values)
     if intent.startswith("alarm_"):
         tool = {"alarm_set": "set_alarm", "alarm_query": "find_alarms", "alarm_remove": "delete_alarms"}[intent]
         return call(tool, **labelled(tool))

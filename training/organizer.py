@@ -80,9 +80,10 @@ def value_class(label: str, value: str) -> str:
 def swap(rng: random.Random, source: Mapping[str, Any], pools: Mapping[str, list[str]]) -> dict[str, Any]:
     """The utterance with its labelled values replaced by others of their class, spans moved along."""
     text, slots, shift = source["text"], [], 0
+    dates = sum(s[0] == "date" for s in source["slots"])
     for label, value, start, end in hwu64.slots_of(source):
         new = value
-        if label in SWAPPED and rng.random() < 0.75:
+        if label in SWAPPED and not (label == "date" and dates > 1) and rng.random() < 0.75:
             new = rng.choice(pools[value_class(label, value)])
         start, end = start + shift, end + shift
         text = text[:start] + new + text[end:]

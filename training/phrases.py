@@ -3,8 +3,6 @@
 import random
 from dataclasses import dataclass
 
-from training.words import pick
-
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHORT_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
@@ -53,7 +51,10 @@ def calendar_day(rng: random.Random, spoken: bool) -> Phrase:
         month = month[:3]
     n = rng.randint(1, 28)
     if spoken:
-        value = rng.choice([f"{month} {ORDINALS[n - 1]}", f"{ORDINALS[n - 1]} of {month}", f"{ORDINALS[n - 1]} {month}"]).replace("-", " ")
+        ordinal_day = ORDINALS[n - 1].replace("-", " ")
+        value = rng.choice([f"{month} {ordinal_day}", f"{month} {ordinal_day}", f"{ordinal_day} of {month}", f"{ordinal_day} {month}"])
+        if rng.random() < 0.12:
+            value += rng.choice([" twenty twenty five", " two thousand and twenty four", " twenty twenty six"])
         return Phrase(rng.choice([f"on {value}", f"on the {value}" if "of" in value else f"on {value}", f"for {value}"]), value)
     year = rng.choice(["", "", "", "", f", {rng.randint(2024, 2027)}", f" {rng.randint(2024, 2027)}"])
     kind = rng.random()
@@ -67,8 +68,7 @@ def calendar_day(rng: random.Random, spoken: bool) -> Phrase:
     elif kind < 0.75:
         value = f"{rng.randint(2024, 2027)}-{rng.randint(1, 12):02d}-{n:02d}"
     elif kind < 0.85:
-        value = rng.choice([f"{n}.{rng.randint(1, 12)}.", f"{n:02d}.{rng.randint(1, 12):02d}.{rng.randint(2024, 2027)}"])
-        value = value.rstrip(".") if value.count(".") == 2 and value.endswith(".") else value
+        value = rng.choice([f"{n}.{rng.randint(1, 12)}.{rng.randint(2024, 2027)}", f"{n:02d}.{rng.randint(1, 12):02d}.{rng.randint(2024, 2027)}"])
     elif kind < 0.93:
         value = f"{rng.randint(1, 12)}/{n}"
     else:
@@ -142,9 +142,11 @@ def clock(rng: random.Random, spoken: bool) -> str:
         word = ONES[hour - 1]
         if kind < 0.45:
             return f"{word} {rng.choice(['am', 'pm'])}"
-        if kind < 0.65:
+        if kind < 0.63:
             return word
-        minutes = rng.choice(["thirty", "fifteen", "forty five", "twenty", "ten", "oh five"])
+        if kind < 0.68:  # how speech recognition of HWU64 writes five thirty
+            return f"{word} hundred{rng.choice(['', ' and thirty', ' and fifteen'])}{rng.choice(['', ' am', ' pm'])}"
+        minutes = rng.choice(["thirty", "fifteen", "forty five", "twenty", "ten", "forty", "thirty"])
         if kind < 0.85:
             return f"{word} {minutes}{rng.choice(['', ' am', ' pm'])}"
         return rng.choice([f"half past {word}", f"quarter past {word}", f"quarter to {word}", f"ten past {word}", f"twenty to {word}"])
@@ -201,7 +203,7 @@ def time(rng: random.Random, spoken: bool, *, spans: bool = False, relative: boo
             value += rng.choice([" in the morning", " in the evening", " in the afternoon", " at night"])
         return Phrase(f"at {value}", value)
     if kind < 0.75:
-        value = rng.choice(["noon", "midnight", "lunchtime", "sunrise", "sunset", "noon"])
+        value = rng.choice(["noon", "midnight", "lunchtime", "noon"])
         return Phrase(f"at {value}", value)
     if kind < 0.86 and relative:
         value = f"in {duration(rng, spoken)}"
@@ -278,7 +280,9 @@ def when(rng: random.Random, spoken: bool, kinds: str = "dtb", *, spans: bool = 
         return When(f"at {at} {on}{day} {part}", day, f"{at} {part}")
     if form < 0.32:
         at = clock(rng, spoken)
-        return When(f"tonight at {at}" if rng.random() < 0.5 else f"at {at} tonight", None, "")
+        if rng.random() < 0.5:
+            return When(f"tonight at {at}", None, f"tonight at {at}")
+        return When(f"at {at} tonight", None, f"{at} tonight")
     d, t = date(rng, spoken), time(rng, spoken, spans=spans, relative=False)
     while t.value.startswith(("this", "tonight", "in ")):
         t = time(rng, spoken, spans=spans, relative=False)
@@ -286,15 +290,3 @@ def when(rng: random.Random, spoken: bool, kinds: str = "dtb", *, spans: bool = 
     if not spoken and rng.random() < 0.06:
         surface = f"{d.surface}, {t.surface}"
     return When(surface, d.value, t.value)
-
-
-def fixed(w: When) -> When:
-    """`tonight at eight` is one verbatim time."""
-    if w.time == "":
-        value = w.surface if w.surface.startswith("tonight") else w.surface.removeprefix("at ")
-        return When(w.surface, w.date, value, w.repeat)
-    return w
-
-
-def one_of(rng: random.Random, entries: tuple[str, ...], dev: bool) -> str:
-    return pick(rng, entries, dev)

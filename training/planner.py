@@ -100,9 +100,12 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
+EDGE = re.compile(r"^(?:(?:please|kindly|hey|hi|hello|ok|okay|and|also)\b[,!]? )+", re.IGNORECASE)
+
+
 def strip_task(text: str) -> str:
-    """The task as the plan says it: without please at its edges and without a closing period."""
-    text = re.sub(r"^(?:please,? )", "", text, flags=re.IGNORECASE)
+    """The task as the plan says it: without please and greetings at its edges and without a closing period."""
+    text = EDGE.sub("", text)
     text = re.sub(r",? (?:please|thanks|thank you)(?=[?.!]?$)", "", text, flags=re.IGNORECASE)
     return text.rstrip(".!;, ")
 
@@ -220,7 +223,9 @@ def draw_parts(rng: random.Random, sources: Sources, speech: bool) -> Drawn:
             parts.append(part)
             continue
         roll = rng.random()
-        if roll < 0.42:
+        if roll < 0.02:
+            parts.append(sources.unserved(rng))
+        elif roll < 0.43:
             parts.append(sources.organizer(rng, speech))
         elif roll < 0.8:
             part = sources.table_question(rng)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from training import phrases, references, refusals, words
-from training.requests import MAKERS, Request, addressee, make_when, template
+from training.requests import MAKERS, Request, addressee, template
 from training.planner_experts import Other
 from training.style import QUESTION, faithful, map_strings, polite, spoken
 from training.tables_questions import ask
@@ -33,17 +33,9 @@ class Part:
 
 
 def decapital(text: str) -> str:
+    """The text as it goes on in a sentence: a small first letter, unless its first word is more than a capitalised one."""
     first = text.split(" ", 1)[0]
-    if first.lower() in STARTS and first != "I":
-        return text[0].lower() + text[1:]
-    return text
-
-
-STARTS = frozenset(
-    """what which who whose how when where why list show give find count name tell in on at of for the a an all is are was were did do does can could please
-    average total sum number highest lowest top display return get earliest latest most least sort break breakdown group minimum maximum there from if with
-    i'd any every compute calculate up now per""".split()
-)
+    return text[0].lower() + text[1:] if first[1:].islower() else text
 
 
 class Sources:
@@ -101,15 +93,17 @@ class Sources:
             text = fill(rng, template(rng, kind.templates, self.dev), self.dev)
         else:
             text = rng.choice(every)
-        return Part(text.rstrip("?."), kind.names[0], bool(QUESTION.match(text)), True)
+        return Part(text.rstrip("?."), kind.names[0], bool(QUESTION.match(text)), kind.answers)
 
-    def refusal(self, rng: random.Random) -> tuple[Part, str]:
-        """A generated request that nobody here serves, with its reason."""
-        while True:
-            request = refusals.refuse(rng, self.dev, False)
-            reason = request.call["arguments"]["reason"]
-            if reason not in (refusals.NOTHING, "no tool for questions about tables"):
-                return Part(re.sub(r"[.!?]+$", "", request.text), "none", bool(QUESTION.match(request.text))), reason
+    def unserved(self, rng: random.Random) -> Part:
+        """A request that sounds like the organizer's, or like anybody's, and is nobody's: reading mail, contacts, files."""
+        intents = [i for i in ("email_query", "email_querycontact", "email_addcontact") if self.intents.get(i)]
+        if intents and rng.random() < 0.4:
+            text = rng.choice(self.intents[rng.choice(intents)])
+            return Part(text, "none", bool(QUESTION.match(text)))
+        topic = rng.choice(["checking mail", "contacts", "files", "sending mail", "health advice", "ordering", "sport results"])
+        text = fill(rng, template(rng, refusals.MODERN[topic], self.dev), self.dev)
+        return Part(text.rstrip("?."), "none", bool(QUESTION.match(text)))
 
     # -- references
 
@@ -137,7 +131,7 @@ def fill(rng: random.Random, text: str, dev: bool) -> str:
 def elided(rng: random.Random, dev: bool, speech: bool) -> tuple[str, list[str]]:
     """A request whose second half leaves the verb out, and its two (or three) tasks with the verb repeated."""
     x, y, z = (pick(rng, words.VERB_TASK, dev) for _ in range(3))
-    w1, w2, w3 = (make_when(rng, speech, "tttdb").surface for _ in range(3))
+    w1, w2, w3 = (phrases.when(rng, speech, "tttdb").surface for _ in range(3))
     names = [pick(rng, words.LIST, dev) for _ in range(2)]
     i, j = pick(rng, words.GROCERY, dev), pick(rng, words.GROCERY, dev)
     p, q = addressee(rng, dev, speech), addressee(rng, dev, speech)

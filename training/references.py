@@ -3,9 +3,9 @@
 import random
 from typing import Any
 
-from training import words
+from training import phrases, words
 from training.hwu64 import call
-from training.requests import Request, addressee, bare, list_phrase, make_when, template, tidy
+from training.requests import Request, addressee, bare, list_phrase, template, tidy
 from training.words import pick
 
 # What a result is called in a request.
@@ -69,7 +69,7 @@ def refer(rng: random.Random, dev: bool, speech: bool, count: int = 0, result: s
     result = result or template(rng, {1: RESULT, 2: BOTH, 3: ALL}[count], held)
     who = addressee(rng, dev, speech)
     name = pick(rng, words.LIST, dev)
-    w = make_when(rng, speech, "dddbbt")
+    w = phrases.when(rng, speech, "dddbbt")
     subject, about = pick(rng, words.SUBJECT_BARE, dev), pick(rng, words.SUBJECT, dev)
     verb = rng.choice(words.lines(TASK_VERBS))
     fill = {"r": result, "p": who, "S": subject, "s": about, "l": list_phrase(rng, name), "n": name, "w": w.surface, "v": verb}

@@ -46,10 +46,6 @@ def tidy(text: str) -> str:
     return re.sub(r"^[,;] ?|,$", "", text).strip()
 
 
-def make_when(rng: random.Random, spoken: bool, kinds: str, **options: bool) -> When:
-    return phrases.fixed(phrases.when(rng, spoken, kinds, **options))
-
-
 # ---- people, places, mails ----------------------------------------------------------------------------------------------
 
 
@@ -120,7 +116,7 @@ def create_event(rng: random.Random, dev: bool, spoken: bool) -> Request:
     if title.endswith(("meeting", "call", "workshop", "session", "presentation", "review", "talk", "interview")) and rng.random() < 0.15:
         about = f" {rng.choice(['about', 'on', 'about'])} {pick(rng, words.TOPIC, dev)}"
     title += about
-    w = make_when(rng, spoken, "dbbbbbtdbbr" + "s" * 2, spans=True)
+    w = phrases.when(rng, spoken, "dbbbbbtdbbr" + "s" * 2, spans=True)
     who = people(rng, dev) if rng.random() < 0.4 else ""
     where = pick(rng, words.PLACE, dev) if rng.random() < 0.25 else ""
     fill = {"a": a(title), "t": title, "w": w.surface, "with": f"with {who}" if who else "", "at": ""}
@@ -164,7 +160,7 @@ def create_event(rng: random.Random, dev: bool, spoken: bool) -> Request:
         owner = rng.choice([pick(rng, words.FIRST, dev), pick(rng, words.RELATION, dev)])
         mine = "my " if owner.islower() else ""
         event = rng.choice(["birthday", "birthday", "birthday party", "wedding", "graduation", "anniversary", "recital", "party", "farewell party"])
-        w = make_when(rng, spoken, "dddb")
+        w = phrases.when(rng, spoken, "dddb")
         fill = {"o": f"{mine}{owner}'s", "t": event, "w": w.surface}
         arguments = {"title": event, **w.arguments(), "people": f"{owner}'s"}
         pattern = template(rng, "add {o} {t} {w}|put {o} {t} on my calendar {w}|{o} {t} is {w}, add it to my calendar|add {o} {t} to my calendar {w}|~mark {o} {t} {w}", dev)
@@ -176,12 +172,14 @@ def create_event(rng: random.Random, dev: bool, spoken: bool) -> Request:
 
 
 def create_reminder(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "dddbbbbbbttttrrss")
+    w = phrases.when(rng, spoken, "dddbbbbbbttttrrss")
     kind = rng.random()
     if kind < 0.66:
         if rng.random() < 0.06:
             w = When("")
         text = pick(rng, words.VERB_TASK, dev)
+        if rng.random() < 0.06:  # one reminder for two things
+            text += rng.choice([" and ", " and ", " and then "]) + pick(rng, words.VERB_TASK, dev)
         pattern = template(
             rng,
             """remind me {w} to {x}|remind me to {x} {w}|remind me to {x} {w}|remind me {w} to {x}|{w}, remind me to {x}|{w} remind me to {x}
@@ -218,7 +216,7 @@ PLURAL = ("meetings", "appointments", "calls", "interviews", "birthdays", "class
 
 
 def find_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "dddddbt", search=True, spans=True)
+    w = phrases.when(rng, spoken, "dddddbt", search=True, spans=True)
     arguments: dict[str, Any] = w.arguments()
     kind = rng.random()
     if kind < 0.38:
@@ -261,7 +259,7 @@ def find_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
             dev,
         )
         if rng.random() < 0.3:
-            d = make_when(rng, spoken, "d")
+            d = phrases.when(rng, spoken, "d")
             pattern += " {d}"
             arguments |= d.arguments()
             text = pattern.format(t=title, d=d.surface, **{"with": f"with {who}" if who else ""})
@@ -282,7 +280,7 @@ def find_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
 
 
 def delete_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "dddbt", search=True) if rng.random() < 0.6 else When("")
+    w = phrases.when(rng, spoken, "dddbt", search=True) if rng.random() < 0.6 else When("")
     kind = rng.random()
     if kind < 0.68:
         title = pick(rng, words.TITLE, dev) if rng.random() < 0.8 else rng.choice(PLURAL)
@@ -304,7 +302,7 @@ def delete_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
             fill["t"] = title = rng.choice(PLURAL)
         arguments = {"title": title, **w.arguments(), "people": bare(who) if who else None}
     elif kind < 0.86:
-        w = make_when(rng, spoken, "dddbt", search=True, spans=True)
+        w = phrases.when(rng, spoken, "dddbt", search=True, spans=True)
         fill = {"w": w.surface}
         pattern = template(
             rng,
@@ -325,13 +323,11 @@ def delete_events(rng: random.Random, dev: bool, spoken: bool) -> Request:
 
 
 def set_alarm(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "ttttbbbbsssr" if rng.random() < 0.95 else "d")
+    w = phrases.when(rng, spoken, "ttttbbbbsssr" if rng.random() < 0.95 else "d")
     if rng.random() < 0.06:
         amount = phrases.duration(rng, spoken)
-        pattern = template(rng, "set a timer for {n}|start a timer for {n}|timer for {n}|set a {n} timer|~countdown of {n}", dev)
-        n = amount if "{n} timer" not in pattern else amount.removeprefix("an ").removeprefix("a ")
-        pattern = pattern.replace("set a {n} timer", "set a timer of {n}")
-        return Request(tidy(pattern.format(n=amount)), call("set_alarm", time=bare(amount) if n != amount else amount))
+        pattern = template(rng, "set a timer for {n}|start a timer for {n}|timer for {n}|set a timer of {n}|~countdown of {n}", dev)
+        return Request(pattern.format(n=amount), call("set_alarm", time=amount))
     label = pick(rng, words.ALARM_LABEL, dev)
     arguments: dict[str, Any] = w.arguments()
     kind = rng.random()
@@ -366,7 +362,7 @@ def set_alarm(rng: random.Random, dev: bool, spoken: bool) -> Request:
 
 
 def find_alarms(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "ddtb", search=False) if rng.random() < 0.65 else When("")
+    w = phrases.when(rng, spoken, "ddtb", search=False) if rng.random() < 0.65 else When("")
     label = pick(rng, words.ALARM_LABEL, dev)
     arguments: dict[str, Any] = w.arguments()
     pattern = template(
@@ -384,7 +380,7 @@ def find_alarms(rng: random.Random, dev: bool, spoken: bool) -> Request:
 
 
 def delete_alarms(rng: random.Random, dev: bool, spoken: bool) -> Request:
-    w = make_when(rng, spoken, "dttb") if rng.random() < 0.7 else When("")
+    w = phrases.when(rng, spoken, "dttb") if rng.random() < 0.7 else When("")
     label = pick(rng, words.ALARM_LABEL, dev)
     at = phrases.clock(rng, spoken)
     day = rng.choice(["tomorrow's", "today's", *[f"{d}'s" for d in phrases.DAYS], *phrases.DAYS])
@@ -561,9 +557,12 @@ def draft_mail(rng: random.Random, dev: bool, spoken: bool) -> Request:
     body = pick(rng, words.BODY, dev)
     ask = pick(rng, words.ASK, dev)
     quote, close = rng.choice([('"', '"'), ("“", "”"), ("'", "'")]) if not spoken else ("", "")
-    if quote == "'" and "'" in bare_subject + body:
-        quote = close = '"'
     first = body[0].upper() + body[1:] + rng.choice([".", "", ""])
+    if not spoken and rng.random() < 0.12:  # a body of two sentences
+        second = pick(rng, words.BODY, dev)
+        first = f"{first.rstrip('.')}. {second[0].upper()}{second[1:]}{rng.choice(['.', '.', ''])}"
+    if quote == "'" and "'" in bare_subject + first:
+        quote = close = '"'
     mail = rng.choice(["an email", "a mail", "an e-mail", "an email", "a message by mail"]) if not spoken else rng.choice(["an email", "a mail", "email", "a email"])
     fill = {"m": mail, "p": who, "s": subject, "b": body, "k": ask, "S": bare_subject, "qS": f"{quote}{bare_subject}{close}", "qB": f"{quote}{first}{close}", "B": first}
     arguments: dict[str, Any] = {"to": bare(who)}

@@ -7,8 +7,8 @@ from functools import cache
 
 
 def held_out(entry: str) -> bool:
-    """Whether a word-list entry belongs to the development split (one in eight)."""
-    return int(hashlib.sha1(entry.casefold().encode()).hexdigest(), 16) % 8 == 0
+    """Whether a word-list entry belongs to the development split (one in six)."""
+    return int(hashlib.sha1(entry.casefold().encode()).hexdigest(), 16) % 6 == 0
 
 
 @cache
