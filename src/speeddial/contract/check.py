@@ -62,9 +62,10 @@ def check(value: Any, schema: Any, root: Schema, path: str = "") -> list[Problem
     if "anyOf" in schema:
         problems += _check_branches(value, schema["anyOf"], root, path)
     if "oneOf" in schema:
-        matching = sum(not check(value, branch, root, path) for branch in schema["oneOf"])
+        found = [check(value, branch, root, path) for branch in schema["oneOf"]]
+        matching = found.count([])
         if matching == 0:
-            problems += _check_branches(value, schema["oneOf"], root, path)
+            problems += _nearest(value, schema["oneOf"], found, root, path)
         elif matching > 1:
             problems.append(Problem(path, "exactly one of the alternatives", f"a value that fits {matching}"))
     if "not" in schema and not check(value, schema["not"], root, path):
@@ -204,7 +205,7 @@ def _check_object(value: dict[str, Any], schema: Schema, root: Schema, path: str
             problems += check(item, properties[key], root, at)
         for pattern, inner in patterns.items():
             compiled = matcher(pattern)
-            if compiled is not None and compiled.search(key):
+            if compiled is not None and compiled(key):
                 matched = True
                 problems += check(item, inner, root, at)
         if not matched and others is False:
@@ -241,9 +242,14 @@ def _check_array(value: list[Any], schema: Schema, root: Schema, path: str) -> l
 
 def _check_string(value: str, schema: Schema, root: Schema, path: str) -> list[Problem]:
     problems = _check_size(len(value), schema, path, "Length", "characters")
+    if not value.isascii() and not value.isprintable():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return [Problem(path, "valid Unicode text", "an unpaired surrogate")]
     if "pattern" in schema and not problems:
         compiled = matcher(schema["pattern"])
-        if compiled is not None and not compiled.search(value):
+        if compiled is not None and not compiled(value):
             problems.append(Problem(path, expected(schema, root), shown(value)))
     return problems
 
@@ -285,21 +291,31 @@ def _check_branches(value: Any, branches: list[Any], root: Schema, path: str) ->
     if tagged:
         name, table = tagged
         if name not in value:
-            return [Problem(join(path, name), one_of([*map(write_json, table)]), "nothing: the key is missing")]
+            choices = tuple(map(write_json, table))
+            return [Problem(join(path, name), "one of the valid choices", "nothing: the key is missing", choices)]
         if not isinstance(value[name], str) or value[name] not in table:
             return [_choice_problem(value[name], list(table), join(path, name))]
         return check(value, table[value[name]], root, path)
-    attempts = []
+    found: list[list[Problem]] = []
     for branch in branches:
         problems = check(value, branch, root, path)
         if not problems:
             return []
-        if any(problem.path != path for problem in problems) or type_of(value) in _types_of(branch, root):
-            attempts.append(problems)
-    if len(attempts) == 1:
-        return attempts[0]
+        found.append(problems)
+    return _nearest(value, branches, found, root, path)
+
+
+def _nearest(value: Any, branches: list[Any], found: list[list[Problem]], root: Schema, path: str) -> list[Problem]:
+    """The problems to tell of a value that fits no branch: those of the branch that was probably meant."""
+    fitting = [
+        problems
+        for branch, problems in zip(branches, found, strict=True)
+        if any(problem.path != path for problem in problems) or type_of(value) in _types_of(branch, root)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
     # Several branches want this JSON type: the one with the fewest faults below the value itself is meant.
-    deep = [problems for problems in attempts if any(problem.path != path for problem in problems)]
+    deep = [problems for problems in fitting if any(problem.path != path for problem in problems)]
     if deep:
         return min(deep, key=len)
     return [Problem(path, one_of(list(dict.fromkeys(expected(branch, root) for branch in branches))), shown(value))]

@@ -11,7 +11,7 @@ from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of
 from speeddial.contract.foreign import needs_jsonschema, ordered, prepared, second_opinion, well_formed
 from speeddial.contract.grammar import GrammarReport, compiled, enforced, grammar_schema
-from speeddial.contract.jsontext import parse_json, write_json
+from speeddial.contract.jsontext import DEEPEST, parse_json, write_json
 from speeddial.contract.kinds import Kind
 from speeddial.contract.pythontypes import Builder, type_name
 from speeddial.contract.schemas import Schema, hash_of
@@ -64,6 +64,7 @@ class Contract:
                     f"{name}: no value of this recursive type ends ({error})",
                     hint="make the recursive field optional (T | None) or a list",
                 ) from None
+            builder.note("", f"nesting beyond {DEEPEST} levels")
         return cls(builder.root, name=name, kind=kind, python_type=python_type, after=builder.after)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +13,10 @@ from speeddial.errors import ContractViolation, Problem
 
 _INTEGER_DIGITS = 1000
 """Longer integers are refused as text: Python's own int() is quadratic and stops at 4,300 digits."""
+
+
+DEEPEST = 64
+"""Levels of nesting that are read: checks and loaders are recursive, and callers have frames of their own."""
 
 
 class FixedFloat(float):
@@ -51,6 +56,8 @@ def parse_json(text: str) -> Any:
         _refuse(Problem("", "JSON with less nesting", "more levels than can be read"), text)
     except ContractViolation as error:
         raise ContractViolation(error.problems, raw=text) from None
+    if _depth(value) > DEEPEST:
+        _refuse(Problem("", f"JSON of at most {DEEPEST} levels", "deeper nesting"), text)
     rest = text[end:].strip(" \t\r\n")
     if rest:
         _refuse(Problem("", "one JSON value and nothing after it", f"more text: {short(rest)}"), text)
@@ -146,6 +153,16 @@ def _why_not_json(text: str, start: int, error: json.JSONDecodeError) -> Problem
     if error.pos == start:
         return Problem("", "JSON from the first character", short(body))
     return Problem("", "valid JSON", f"{error.msg.lower()} at character {error.pos}: {short(text[error.pos:], 20)}")
+
+
+def _depth(value: Any) -> int:
+    depth = 0
+    level = [value] if isinstance(value, dict | list) else []
+    while level:
+        depth += 1
+        inner = itertools.chain.from_iterable(item.values() if isinstance(item, dict) else item for item in level)
+        level = [item for item in inner if isinstance(item, dict | list)]
+    return depth
 
 
 def _has_surrogate(value: Any) -> bool:

@@ -283,7 +283,7 @@ class Builder:
         if len(items) == 2 and items[1] is Ellipsis:
             return self._list(items[0], tuple, constraints, where, path)
         only("none", constraints, type_name(tp), where)
-        kinds = [self.kind(item, where, f"{path}[{index}]") for index, item in enumerate(items) if item != ()]
+        kinds = [self.kind(item, where, f"{path}[{index}]") for index, item in enumerate(items)]
         size = len(kinds)
         schema = {"type": "array", "prefixItems": [kind.schema for kind in kinds], "items": False}
         return TupleKind({**schema, "minItems": size, "maxItems": size}, kinds)

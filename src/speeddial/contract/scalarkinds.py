@@ -184,7 +184,10 @@ def _isoformat(value: Any) -> str:
 
 
 def _form_schema(form: TextForm) -> Schema:
-    return {"type": "string", "pattern": form.pattern, "$comment": form.expected, "examples": [form.example]}
+    schema: Schema = {"type": "string", "pattern": form.pattern}
+    if form.longest is not None:
+        schema["maxLength"] = form.longest
+    return {**schema, "$comment": form.expected, "examples": [form.example]}
 
 
 def _bounded(

@@ -61,6 +61,8 @@ class TextForm(NamedTuple):
     expected: str
     """The form in a few words, for error messages and prompts."""
     example: str
+    longest: int | None = None
+    """Most characters, where the pattern alone does not bound them."""
 
 
 DATE = TextForm(f"^{_DATE}$", "a date YYYY-MM-DD", "2025-01-31")
@@ -82,9 +84,10 @@ EMAIL = TextForm(
 )
 URL = TextForm(
     rf"^https?://(?:localhost|{_BYTE}(?:\.{_BYTE}){{3}}|{_DOMAIN})(?::{_PORT})?"
-    rf"(?:/{_URL_CHARACTER}{{0,1024}})?(?:\?(?:{_URL_CHARACTER}|\?){{0,1024}})?(?:#(?:{_URL_CHARACTER}|\?){{0,256}})?$",
+    rf"(?:/{_URL_CHARACTER}*)?(?:\?(?:{_URL_CHARACTER}|\?)*)?(?:#(?:{_URL_CHARACTER}|\?)*)?$",
     "an http or https URL",
     "https://example.com/page",
+    2048,
 )
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+
 from speeddial.errors import DefinitionError
 
 Schema = dict[str, Any]
@@ -154,11 +156,27 @@ def plain_pattern(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def matcher(pattern: str) -> re.Pattern[str] | None:
-    r"""`pattern` compiled for `search`, with ``$`` meaning the very end; None when Python cannot compile it.
+def matcher(pattern: str) -> Callable[[str], bool] | None:
+    """A search for `pattern` in a text; None when it does not compile.
 
-    Python's own ``$`` also matches before a last line feed, which JSON Schema's does not.
+    Pydantic's Rust engine runs in linear time, so that a text made to blow up a backtracking engine does not.
+    Python's is the fallback for what Rust lacks (look-around).
     """
+    try:
+        rust = SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True))
+    except SchemaError:
+        pass
+    else:
+        return rust.isinstance_python
+    try:
+        python = re.compile(_with_true_end(pattern))
+    except (re.error, OverflowError):
+        return None
+    return lambda text: python.search(text) is not None
+
+
+def _with_true_end(pattern: str) -> str:
+    """Python's ``$`` also matches before a last line feed; JSON Schema's and Rust's only at the very end."""
     out: list[str] = []
     inside = False
     index = 0
@@ -174,7 +192,4 @@ def matcher(pattern: str) -> re.Pattern[str] | None:
             inside = False
         out.append(r"\Z" if character == "$" and not inside else character)
         index += 1
-    try:
-        return re.compile("".join(out))
-    except (re.error, OverflowError):
-        return None
+    return "".join(out)
