@@ -208,10 +208,11 @@ class Server:
     def _check(self, reply: Any) -> None:
         """The client does not check what it decodes: a web page comes as a string, any JSON as it is."""
         choices = getattr(reply, "choices", None)
-        message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
-        if message is None:
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = getattr(choice, "message", None)
+        if choice is None or message is None:
             raise self._no_completion()
-        if getattr(message, "refusal", None) or choices[0].finish_reason == "content_filter":
+        if getattr(message, "refusal", None) or choice.finish_reason == "content_filter":
             raise EngineRefused(
                 f"{self.label}: the server's filter refused: {message.refusal or ''}".rstrip(": ")
             )

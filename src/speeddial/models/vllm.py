@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -80,16 +81,13 @@ class VLLMModel(Model):
         forms: tuple[Form, ...] = ("structured_outputs", "guided_json")
         for form in forms:
             backend = f"{server} {form} via outlines {version('outlines')}"
-            fault = await proof.prove(
-                lambda probe, form=form: self._probe(probe, form), [proof.plain_probe()]
-            )
+            send = partial(self._probe, form=form)
+            fault = await proof.prove(send, [proof.plain_probe()])
             if fault:
                 faults.append(f"{form}: {fault}")
                 continue
             # After the plain schema, on purpose: see latch_probe.
-            fault = await proof.prove(
-                lambda probe, form=form: self._probe(probe, form), [proof.latch_probe()]
-            )
+            fault = await proof.prove(send, [proof.latch_probe()])
             if fault:
                 return proof.failed(backend, f"{fault}; start the server with {SERVER_FLAG}")
             self._form = form
