@@ -129,15 +129,15 @@ def finished_prompts() -> set[str]:
     if not record.exists():
         return set()
     with contextlib.closing(sqlite3.connect(record)) as db:
-        rows = db.execute(
-            "SELECT messages FROM interactions WHERE kind <> 'tool' AND status NOT IN ('running', 'interrupted')"
+        asked = db.execute(
+            "SELECT messages FROM interactions"
+            " WHERE kind <> 'tool' AND status NOT IN ('running', 'interrupted')"
         ).fetchall()
-        return {
-            json.loads(db.execute("SELECT body FROM contents WHERE hash = ?", [json.loads(row[0])[-1]]).fetchone()[0])[
-                "content"
-            ]
-            for row in rows
-        }
+        hashes = [json.loads(row[0])[-1] for row in asked]
+        bodies = [
+            db.execute("SELECT body FROM contents WHERE hash = ?", [name]).fetchone() for name in hashes
+        ]
+        return {json.loads(body[0])["content"] for body in bodies}
 
 
 def clean() -> None:
@@ -152,7 +152,7 @@ def main() -> None:
     in_fork(begin)
     total = int((ROOT / "boundaries.txt").read_text(encoding="utf-8"))
     print(json.dumps({"total": total, "result": json.loads((ROOT / "result.json").read_text())}), flush=True)
-    for KILL_AT in range(1, total + 1):  # noqa: B020 - the forks read it
+    for KILL_AT in range(1, total + 1):
         clean()
         killed = in_fork(begin)
         finished = finished_prompts()

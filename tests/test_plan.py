@@ -97,9 +97,18 @@ def test_a_good_plan_passes_grammar_contract_and_check() -> None:
         [{"expert": "counter", "task": "x", "file": "gone.csv"}],
         [{"expert": "mailer", "task": "x", "file": "orders.csv"}],
         [{"expert": "mailer", "task": "x", "uses": [1]}],
-        [{"expert": "counter", "task": "x", "file": "orders.csv"}, {"expert": "mailer", "task": "x", "uses": [2]}],
-        [{"expert": "counter", "task": "x", "file": "orders.csv"}, {"expert": "mailer", "task": "x", "uses": [0]}],
-        [{"expert": "counter", "task": "x", "file": "orders.csv"}, {"expert": "mailer", "task": "x", "uses": []}],
+        [
+            {"expert": "counter", "task": "x", "file": "orders.csv"},
+            {"expert": "mailer", "task": "x", "uses": [2]},
+        ],
+        [
+            {"expert": "counter", "task": "x", "file": "orders.csv"},
+            {"expert": "mailer", "task": "x", "uses": [0]},
+        ],
+        [
+            {"expert": "counter", "task": "x", "file": "orders.csv"},
+            {"expert": "mailer", "task": "x", "uses": []},
+        ],
         [{"expert": "mailer", "task": ""}],
         [{"expert": "mailer", "task": "x"}] * (MAX_PLAN_STEPS + 1),
     ],
@@ -195,16 +204,29 @@ def test_the_grammar_of_a_full_registry_compiles_at_once() -> None:
 def test_the_planner_is_told_experts_files_task_and_failures() -> None:
     prompt = "You are the planner.\nExperts:\n{experts}"
     system, user = planner_messages(prompt, "do it {experts}", EXPERTS.values(), FILES, ["counter: broke"])
-    assert system.content.endswith("- counter: counter things\n- lister: lister things\n- mailer: mailer things")
+    assert system.content.endswith(
+        "- counter: counter things\n- lister: lister things\n- mailer: mailer things"
+    )
     assert user.content == "Files: orders.csv, people.csv\nTask: do it {experts}\nFailed: counter: broke"
 
 
 def test_a_large_registry_is_searched_for_the_task() -> None:
     subjects = (
-        "weather forecasts|invoices and payments|train tickets|cooking recipes|music playlists|chess openings|"
-        "unit conversion|translation to French|stock prices|football results|photo albums|garden plants|"
-        "bicycle repair|tax forms|hotel rooms|poems"
-    ).split("|")
+        "weather forecasts",
+        "invoices and payments",
+        "train tickets",
+        "cooking recipes",
+        "music playlists",
+        "chess openings",
+        "unit conversion",
+        "stock prices",
+        "football results",
+        "photo albums",
+        "garden plants",
+        "bicycle repair",
+        "tax forms",
+        "hotel rooms",
+    )
     many = {
         subject.split()[-1].lower(): expert(subject.split()[-1].lower(), "draft", summary=subject)
         for subject in subjects

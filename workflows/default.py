@@ -50,12 +50,12 @@ async def check(state: TaskState) -> None:
 @default.node
 async def answer(state: TaskState, run: Run) -> dict[str, Any]:
     """Compose the answer, and say honestly what was not done."""
-    served, failed = state.served(), state.failed()
-    missing = (*(state.plan.missing if state.plan else ()), *state.held_up())
-    text = await run.answer(served, failed, missing)
-    whole = not failed and not missing
+    served, failed, held_up = state.served(), state.failed(), state.held_up()
+    missing = state.plan.missing if state.plan else ()
+    text = await run.answer(served, failed, missing, held_up)
+    whole = not failed and not held_up and not missing
     status = "done" if whole else "partial" if served else "failed"
-    return {"answer": text, "missing": missing, "status": status}
+    return {"answer": text, "missing": (*missing, *held_up), "status": status}
 
 
 def what_next(state: TaskState) -> Route:

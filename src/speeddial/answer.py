@@ -30,6 +30,7 @@ def compose(
     failed: Sequence[CallOutcome],
     missing: Sequence[str],
     tools: Mapping[str, Tool],
+    held_up: Sequence[str] = (),
 ) -> str:
     """One line or table per result, then what was not done and why.
 
@@ -38,9 +39,11 @@ def compose(
         failed: outcomes without.
         missing: parts of the task that no expert serves.
         tools: name -> tool; a tool that changes something says itself what it did.
+        held_up: what was not begun because it needs a step that failed.
     """
     parts = [_result(outcome, tools) for outcome in served]
     parts += [f"Not done: {outcome.task} ({outcome.error or outcome.status})" for outcome in failed]
+    parts += [f"Not done: {part} (it needs a step that failed)" for part in held_up]
     parts += [f"Not done: {part} (no expert here serves it)" for part in missing]
     return "\n".join(parts) or "Nothing was asked that could be done."
 
@@ -81,6 +84,7 @@ class Answerer:
         served: Sequence[CallOutcome],
         failed: Sequence[CallOutcome],
         missing: Sequence[str],
+        held_up: Sequence[str],
         *,
         key: str,
     ) -> str:
@@ -92,7 +96,7 @@ class Answerer:
         Raises:
             LimitReached, RecordError: see `Exchange.ask`.
         """
-        composed = compose(served, failed, missing, self._registry.tools)
+        composed = compose(served, failed, missing, self._registry.tools, held_up)
         try:
             agent = self._registry.agent("answerer")
         except NotFound:

@@ -158,7 +158,11 @@ class Run:
         return tuple(keys)
 
     async def answer(
-        self, served: Sequence[CallOutcome], failed: Sequence[CallOutcome] = (), missing: Sequence[str] = ()
+        self,
+        served: Sequence[CallOutcome],
+        failed: Sequence[CallOutcome] = (),
+        missing: Sequence[str] = (),
+        held_up: Sequence[str] = (),
     ) -> str:
         """Compose the answer from results; numbers come from them and from nowhere else.
 
@@ -166,8 +170,10 @@ class Run:
             served: outcomes with a result.
             failed: outcomes without.
             missing: parts of the task that no expert serves.
+            held_up: parts that were not begun because they need one that failed.
         """
-        return await self._answerer.answer(self.task, served, failed, missing, key=f"{self._scope}answer")
+        key = f"{self._scope}answer"
+        return await self._answerer.answer(self.task, served, failed, missing, held_up, key=key)
 
     async def settle(self) -> None:
         """Wait for calls that are still at work, for example beside one in a gather that raised."""

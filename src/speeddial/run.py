@@ -354,14 +354,15 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def stream(self, task: str, **options: Any) -> AsyncGenerator[Event, None]:
+    def stream(self, task: str, **options: Any) -> AsyncGenerator[Event, None]:
         """Run a task and give its events as they happen; the last is `RunFinished`.
+
+        Closing the generator cancels the run.
 
         Args:
             options: as for `run`.
         """
-        async for event in _stream(lambda emit: self.run(task, on_event=emit, **options)):
-            yield event
+        return _stream(lambda emit: self.run(task, on_event=emit, **options))
 
     def cancel(self, run_id: str) -> bool:
         """Cancel a run of this runner; its result has the status ``cancelled``. From any thread.

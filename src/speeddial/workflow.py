@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -183,15 +184,28 @@ class GraphWorkflow(Workflow, Generic[State]):
         where = f"workflow {self.name}: node {name!r}"
         if not name or name in self.nodes or name in (START, END):
             raise DefinitionError(f"{where}: the name is empty or taken", hint="give another name=")
-        parameters = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(function).parameters.values())
         if not inspect.iscoroutinefunction(function) or not 1 <= len(parameters) <= 2:
             raise DefinitionError(
                 f"{where} must be an async function of the state and, if it likes, the run",
                 hint="`async def node(state: MyState, run: Run) -> dict[str, Any]`",
             )
-        takes = _hints(function, where).get(parameters[0], self.state)
+        takes = self._takes(function, parameters[0], where)
         self.nodes[name] = NodeSpec(name, function, takes, wants_run=len(parameters) == 2)
         return function
+
+    def _takes(self, function: Node, parameter: inspect.Parameter, where: str) -> Any:
+        if parameter.annotation is inspect.Parameter.empty:
+            return self.state
+        # Only this hint is looked at: the others may name what is imported for type checking alone.
+        hinted = SimpleNamespace(__annotations__={"it": parameter.annotation})
+        names = {self.state.__name__: self.state}
+        try:
+            return get_type_hints(hinted, getattr(function, "__globals__", {}), names)["it"]
+        except NameError as error:
+            raise DefinitionError(
+                f"{where}: {error}", hint=f"import the type of {parameter.name} at the top of the module"
+            ) from error
 
     def edge(self, source: str, target: str) -> None:
         """Go from one node (or START) always to another (or END)."""
@@ -294,11 +308,3 @@ def _closure(ways: Mapping[str, set[str]], start: str) -> set[str]:
 
 def _first_line(function: Callable[..., Any]) -> str:
     return (inspect.getdoc(function) or "").partition("\n")[0]
-
-
-def _hints(function: Callable[..., Any], where: str) -> dict[str, Any]:
-    """Type hints; `Run` may be imported for type checking only."""
-    try:
-        return get_type_hints(function, localns={"Run": Any})
-    except NameError as error:
-        raise DefinitionError(f"{where}: {error}", hint="import the types of its parameters") from error
