@@ -2,8 +2,8 @@
 
     python -m training.tables ../shared/data --out OUT_FOLDER
 
-writes tables_train.jsonl, tables_dev_wikisql.jsonl (the official development part), tables_dev_wikisql_1000.jsonl
-(a fixed sample of it) and tables_dev_generated.jsonl (tables and wordings that training has not seen). The same
+writes tables_train.jsonl, tables_dev_wikisql.jsonl (the official development part), a fixed sample of that in
+tables_dev_wikisql_1000.jsonl, and tables_dev_generated.jsonl (tables and wordings new to the model). The same
 seed gives the same bytes.
 """
 
@@ -137,7 +137,13 @@ def generated_rows(count: int, seed: int, held: bool = False) -> Iterator[Json]:
         key = (question.text.casefold(), columns_line(question.columns))
         if key not in asked:
             asked.add(key)
-            yield row(f"{source}-{question.intent}-{len(asked)}", source, question.text, question.columns, question.call)
+            yield row(
+                f"{source}-{question.intent}-{len(asked)}",
+                source,
+                question.text,
+                question.columns,
+                question.call,
+            )
 
 
 def read(file: Path) -> list[Json]:
@@ -151,7 +157,9 @@ def write(file: Path, rows: Sequence[Json], only: Sequence[str] = ()) -> None:
     with file.open("w", encoding="utf-8") as out:
         for one in rows:
             out.write(compact({key: one[key] for key in only or one}) + "\n")
-    sources = ", ".join(f"{count} {source}" for source, count in Counter(one["source"] for one in rows).items())
+    sources = ", ".join(
+        f"{count} {source}" for source, count in Counter(one["source"] for one in rows).items()
+    )
     print(f"{file}: {len(rows)} rows ({sources})", file=sys.stderr)
 
 
@@ -175,7 +183,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(given.out / "tables_train.jsonl", train, ("id", "messages", "source"))
     development = list(wikisql_rows(read(folder / "dev.jsonl.xz"), tables, "dev"))
     write(given.out / "tables_dev_wikisql.jsonl", development)
-    write(given.out / "tables_dev_wikisql_1000.jsonl", random.Random(1).sample(development, min(1000, len(development))))
+    write(
+        given.out / "tables_dev_wikisql_1000.jsonl",
+        random.Random(1).sample(development, min(1000, len(development))),
+    )
     write(given.out / "tables_dev_generated.jsonl", list(generated_rows(500, given.seed, held=True)))
     return 0
 

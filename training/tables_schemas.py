@@ -2,7 +2,7 @@
 
 One block per table. First line: singular, plural. Then one line per column:
 `header / other headers ; kind ; what people say`. Kinds: `name POOL` (labels the row), `cat POOL` (repeats),
-`num LO-HI` (adds up), `avg LO-HI` (a number whose sum makes no sense), `id`, `date`, `bool`, `free` (long text).
+`num LO-HI` (adds up), `avg LO-HI` (a number whose sum makes no sense), `id`, `date`, `bool`, `free` (text).
 Said of a cat: phrases with {v} after the noun, "^{v}" before it. Of a number: "more words / less words" for
 superlatives. Of a date: verbs. Of a bool: "true words / false words", "^" before the noun.
 """
@@ -73,7 +73,8 @@ category / expense type / kind ; cat expense ; for {v}, ^{v}, in the category {v
 vendor / merchant / paid to ; cat company ; at {v}, paid to {v}
 amount / cost / sum ; num 3-4200 ; biggest, highest, largest / smallest, lowest
 spent on / date / expense date ; date ; made, spent, booked
-approved / is approved ; bool ; ^approved, that were approved / ^unapproved, not approved yet, that are not approved
+approved / is approved ; bool ; ^approved, that were approved / ^unapproved, not approved yet, \
+that are not approved
 comment / note / remarks ; free
 
 movie, movies
@@ -115,7 +116,8 @@ vat / tax ; num 5-7000
 total / gross amount / amount due ; num 60-48000 ; biggest, largest, highest / smallest, lowest
 issued on / invoice date / issued ; date ; issued, sent, written
 due date / due on / due ; date ; due
-paid / settled ; bool ; ^paid, ^settled, that have been paid / ^unpaid, ^open, ^outstanding, that have not been paid
+paid / settled ; bool ; ^paid, ^settled, that have been paid / ^unpaid, ^open, ^outstanding, \
+that have not been paid
 
 part, parts
 part no / part number ; id
@@ -137,7 +139,8 @@ language ; cat language ; in {v}, written in {v}
 pages / page count ; num 60-1200 ; longest, thickest / shortest, thinnest
 price ; avg 3-120 ; most expensive / cheapest
 published / publication date ; date ; published, that came out
-lent / on loan / borrowed ; bool ; ^borrowed, that are on loan, that are lent out / that are not on loan, on the shelf
+lent / on loan / borrowed ; bool ; ^borrowed, that are on loan, that are lent out / \
+that are not on loan, on the shelf
 
 ticket, tickets
 ticket / ticket no / issue ; id
@@ -232,7 +235,8 @@ packages / boxes / pieces ; num 1-400
 cost / freight / shipping cost ; num 5-9000 ; most expensive / cheapest
 shipped on / ship date / dispatched ; date ; shipped, sent, dispatched
 delivered on / delivery date / arrival ; date ; delivered, that arrived
-delivered / arrived ; bool ; ^delivered, that have arrived / ^undelivered, not delivered yet, that have not arrived
+delivered / arrived ; bool ; ^delivered, that have arrived / ^undelivered, not delivered yet, \
+that have not arrived
 
 match, matches
 match id / game ; id
@@ -378,7 +382,8 @@ operating hours / hours / runtime hours ; num 10-90000 ; most used / least used
 power kw / power / rated power ; avg 1-900 ; most powerful, strongest / weakest
 output / units per day / throughput ; num 10-20000 ; most productive / least productive
 last service / serviced on / maintained ; date ; serviced, last serviced, maintained
-faulty / out of order / defective ; bool ; ^faulty, ^defective, that are out of order / that are not faulty, ^working
+faulty / out of order / defective ; bool ; ^faulty, ^defective, that are out of order / \
+that are not faulty, ^working
 
 server, servers
 host / hostname / server ; name host
@@ -419,7 +424,8 @@ skill / main skill / skills ; cat skill ; with {v}, who can do {v}, skilled in {
 shifts / shifts done ; num 0-120 ; most active / least active
 hours / hours given / hours helped ; num 0-900
 joined / joined on / member since ; date ; who joined, registered
-driver / driving licence / can drive ; bool ; with a driving licence, who can drive / without a driving licence, who cannot drive
+driver / driving licence / can drive ; bool ; with a driving licence, who can drive / \
+without a driving licence, who cannot drive
 
 animal, animals
 animal id / chip ; id
@@ -495,7 +501,8 @@ annual value / value / yearly cost ; num 500-900000 ; biggest, most valuable / s
 notice months / notice period ; avg 1-12
 signed / signed on / start ; date ; signed, concluded
 expires / end date / valid until ; date ; expiring, ending
-auto renewal / renews automatically ; bool ; with automatic renewal, that renew automatically / without automatic renewal
+auto renewal / renews automatically ; bool ; with automatic renewal, that renew automatically / \
+without automatic renewal
 
 asset, assets
 asset tag / inventory no ; id
@@ -516,7 +523,8 @@ experience / years of experience / experience years ; avg 0-35 ; most experience
 salary wish / expected salary / desired salary ; num 25000-150000
 score / test score / rating ; avg 1-100 ; best, top / worst, weakest
 applied / applied on / application date ; date ; who applied, received
-relocate / willing to relocate ; bool ; who would relocate, willing to relocate / who would not relocate, not willing to relocate
+relocate / willing to relocate ; bool ; who would relocate, willing to relocate / \
+who would not relocate, not willing to relocate
 
 vote, votes
 district / constituency / precinct ; cat district ; in {v}
@@ -556,7 +564,8 @@ status / state / column ; cat status ; ^{v}, that are {v}, with status {v}
 estimate / points / story points ; num 1-40 ; biggest, largest / smallest
 due / due date / deadline ; date ; due
 created / created on / opened ; date ; created, added
-done / finished / completed ; bool ; ^finished, ^completed, that are done / ^unfinished, ^open, that are not done
+done / finished / completed ; bool ; ^finished, ^completed, that are done / ^unfinished, ^open, \
+that are not done
 
 wine, wines
 wine / label / name ; name title
@@ -654,6 +663,7 @@ issued / issued on / date ; date ; issued, written
 refill / repeat / renewable ; bool ; ^repeat, that can be refilled / that cannot be refilled
 """
 
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One column of a table as people speak of it; `headers` are what it may be called in a file."""
@@ -669,7 +679,9 @@ class Field:
     @property
     def type(self) -> str:
         """The column type in the prompt: text, number, date or bool."""
-        return {"num": "number", "avg": "number", "id": "number", "date": "date", "bool": "bool"}.get(self.kind, "text")
+        return {"num": "number", "avg": "number", "id": "number", "date": "date", "bool": "bool"}.get(
+            self.kind, "text"
+        )
 
 
 @dataclass(frozen=True, slots=True)

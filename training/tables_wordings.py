@@ -1,6 +1,7 @@
 """Recipe part: how people word each kind of question; a leading "!" holds a wording out for development.
 
-{r} rows with their filters, {m} a measure, {g} a group ({gs} in the plural), {n} a number, {h} a column, {v} a value.
+{r} rows with their filters, {m} a measure, {g} a group ({gs} in the plural), {n} a number, {h} a column,
+{v} a value.
 """
 
 from __future__ import annotations
@@ -472,7 +473,21 @@ DATE_OPS: dict[str, Words] = {
     "<=": ("until", "up to", "by", "on or before"),
 }
 
-MONEY: Words = ("price", "amount", "cost", "salary", "fare", "fee", "revenue", "budget", "value", "total", "spend", "profit", "rent")
+MONEY: Words = (
+    "price",
+    "amount",
+    "cost",
+    "salary",
+    "fare",
+    "fee",
+    "revenue",
+    "budget",
+    "value",
+    "total",
+    "spend",
+    "profit",
+    "rent",
+)
 
 POLITE_QUESTION: Words = (
     "can you tell me",
@@ -489,7 +504,17 @@ POLITE_QUESTION: Words = (
     "!would you mind telling me",
 )
 
-POLITE_IMPERATIVE: Words = ("please", "can you", "could you", "could you please", "i want you to", "hey,", "now", "!kindly", "!would you please")
+POLITE_IMPERATIVE: Words = (
+    "please",
+    "can you",
+    "could you",
+    "could you please",
+    "i want you to",
+    "hey,",
+    "now",
+    "!kindly",
+    "!would you please",
+)
 
 IMPOSSIBLE: dict[str, Words] = {
     "column": (

@@ -51,7 +51,9 @@ class ChatEncoder:
         self.start = self._id(START)
         self.end = self._id(END)
         self._newline = self._plain("\n")
-        self._heads = {role: [self.start, *self._plain(f"{role}\n")] for role in ("system", "user", "assistant")}
+        self._heads = {
+            role: [self.start, *self._plain(f"{role}\n")] for role in ("system", "user", "assistant")
+        }
 
     def _id(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
@@ -111,11 +113,12 @@ def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) 
                     row = json.loads(line)
                     example = encoder.example(str(row["id"]), row["messages"])
                 except (ValueError, KeyError, TypeError) as error:
-                    raise DatasetError(
-                        f'{file}:{number}: expected {{"id", "messages": [{{"role", "content"}}, ...]}}, got {error!r}'
-                    ) from error
+                    wanted = '{"id", "messages": [{"role", "content"}, ...]}'
+                    raise DatasetError(f"{file}:{number}: expected {wanted}, got {error!r}") from error
                 if not example.targets:
-                    raise DatasetError(f"{file}:{number}: no assistant message, so nothing to learn; remove the row")
+                    raise DatasetError(
+                        f"{file}:{number}: no assistant message, so nothing to learn; remove the row"
+                    )
                 if len(example.tokens) > max_length:
                     too_long += 1
                 else:
@@ -136,7 +139,7 @@ def sha256_of(files: Iterable[Path]) -> str:
 
 
 def epoch_batches(examples: Sequence[Example], batch: int, seed: int, epoch: int) -> list[list[int]]:
-    """Row numbers of every batch of one epoch: shuffled, similar lengths together, the same for the same seed."""
+    """Row numbers of every batch of one epoch: shuffled, similar lengths together, fixed by the seed."""
     dice = random.Random(f"{seed}:{epoch}")
     order = list(range(len(examples)))
     dice.shuffle(order)
@@ -149,7 +152,7 @@ def epoch_batches(examples: Sequence[Example], batch: int, seed: int, epoch: int
 
 
 def micro_batches(examples: Sequence[Example], rows: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Splits one batch so that no part holds more than `tokens` padded tokens (a single longer row excepted)."""
+    """Splits one batch so that no part holds more than `tokens` padded tokens (a longer row stands alone)."""
     part: list[int] = []
     width = 0
     for row in rows:
@@ -161,3 +164,15 @@ def micro_batches(examples: Sequence[Example], rows: Sequence[int], tokens: int)
         width = wider
     if part:
         yield part
+
+
+def common_prefix(examples: Sequence[Example]) -> int:
+    """How many opening tokens these examples share, before anything that one of them learns is predicted."""
+    if len(examples) < 2:
+        return 0
+    first, last = min(example.tokens for example in examples), max(example.tokens for example in examples)
+    most = min(min(example.targets) for example in examples) - 1
+    shared = 0
+    while shared < min(most, len(first), len(last)) and first[shared] == last[shared]:
+        shared += 1
+    return shared

@@ -28,7 +28,7 @@ def load_base(folder: Path) -> Any:
     return model
 
 
-def attach(base: Any, shape: LoraShape, base_name: str = BASE_NAME) -> Any:
+def attach(base: Any, shape: LoraShape) -> Any:
     """A PEFT model around the base with fresh adapter weights (float32), drawn from torch's generator."""
     from peft import LoraConfig, get_peft_model
 
@@ -39,7 +39,6 @@ def attach(base: Any, shape: LoraShape, base_name: str = BASE_NAME) -> Any:
         bias="none",
         task_type="CAUSAL_LM",
         target_modules=list(PROJECTIONS),
-        base_model_name_or_path=base_name,
     )
     return get_peft_model(base, config)
 
@@ -48,7 +47,9 @@ def adapter_weights(model: Any) -> dict[str, Any]:
     """The adapter's tensors on the CPU, float32, under PEFT's file names."""
     from peft import get_peft_model_state_dict
 
-    return {name: value.detach().float().cpu() for name, value in sorted(get_peft_model_state_dict(model).items())}
+    return {
+        name: value.detach().float().cpu() for name, value in sorted(get_peft_model_state_dict(model).items())
+    }
 
 
 def save_adapter(model: Any, folder: Path, base_name: str = BASE_NAME) -> None:
@@ -64,7 +65,9 @@ def save_adapter(model: Any, folder: Path, base_name: str = BASE_NAME) -> None:
     halves = {name: value.half().contiguous() for name, value in adapter_weights(model).items()}
     for name, value in halves.items():
         if not bool(torch.isfinite(value).all()):
-            raise OverflowError(f"{name}: weights beyond float16; the training diverged, lower the learning rate")
+            raise OverflowError(
+                f"{name}: weights beyond float16; the training diverged, lower the learning rate"
+            )
     part = folder / "adapter_model.safetensors.part"
     save_file(halves, str(part), metadata={"format": "pt"})
     part.replace(folder / "adapter_model.safetensors")
