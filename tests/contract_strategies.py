@@ -1,4 +1,4 @@
-"""Hypothesis strategies of types with values of them, and walks through grammars; used by the contract tests."""
+"""Hypothesis strategies of types with their values, and walks through grammars, for the contract tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import itertools
 import random
 import string
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 from uuid import UUID
 
 import llguidance
@@ -43,7 +43,7 @@ def accepts(contract: Contract, text: str) -> bool:
 
 
 def walk(contract: Contract, choose: random.Random, most: int = 700) -> str | None:
-    """A text that the grammar admits, one random byte after the other; None when it does not end in `most` bytes."""
+    """A text that the grammar admits, byte by random byte; None when it does not end in `most` bytes."""
     matcher = llguidance.LLMatcher(byte_tokenizer(), contract.grammar)
     out = bytearray()
     # Closing is chosen often in some walks and rarely in others, so that long and short texts occur.
@@ -69,8 +69,8 @@ def walk(contract: Contract, choose: random.Random, most: int = 700) -> str | No
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-names = st.text(string.ascii_letters + "éß_ -\"\\\n", min_size=1, max_size=6)
-zones = st.sampled_from([timezone.utc, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11))])
+names = st.text(string.ascii_letters + 'éß_ -"\\\n', min_size=1, max_size=6)
+zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11))])
 
 
 @st.composite
@@ -123,13 +123,19 @@ def strings(draw: st.DrawFn) -> Typed:
         values = st.text(alphabet, min_size=low, max_size=low + more)
         return Typed(Annotated[str, Field(min_length=low, max_length=low + more)], values)
     if kind == "pattern":
-        pattern = draw(st.sampled_from([r"^[a-z]{2,5}$", r"^\d{3}-\d{2}$", r"^(?:yes|no)\s\w+$", r"^[A-Z][a-z]*!?$"]))
-        return Typed(Annotated[str, Field(pattern=pattern)], st.from_regex(pattern.replace("$", r"\Z"), fullmatch=True)
-                     .filter(str.isascii))
+        pattern = draw(
+            st.sampled_from([r"^[a-z]{2,5}$", r"^\d{3}-\d{2}$", r"^(?:yes|no)\s\w+$", r"^[A-Z][a-z]*!?$"])
+        )
+        return Typed(
+            Annotated[str, Field(pattern=pattern)],
+            st.from_regex(pattern.replace("$", r"\Z"), fullmatch=True).filter(str.isascii),
+        )
     if kind == "email":
         word = st.text(string.ascii_lowercase + "0123456789", min_size=1, max_size=8)
         return Typed(Email, st.builds("{}.{}@{}.com".format, word, word, word))
-    return Typed(Url, st.sampled_from(["https://a.de", "http://localhost:8080/x?y=1#z", "http://10.0.0.1/a%20b"]))
+    return Typed(
+        Url, st.sampled_from(["https://a.de", "http://localhost:8080/x?y=1#z", "http://10.0.0.1/a%20b"])
+    )
 
 
 @st.composite
@@ -149,21 +155,31 @@ def decimals(draw: st.DrawFn) -> Typed:
 @st.composite
 def choices(draw: st.DrawFn) -> Typed:
     if draw(st.booleans()):
-        constants = draw(st.lists(texts | st.integers(-5, 5) | st.just(2**60) | st.booleans() | st.none(), min_size=1, max_size=5,
-                                  unique_by=lambda item: (type(item), item)))
+        constants = draw(
+            st.lists(
+                texts | st.integers(-5, 5) | st.just(2**60) | st.booleans() | st.none(),
+                min_size=1,
+                max_size=5,
+                unique_by=lambda item: (type(item), item),
+            )
+        )
         return Typed(Literal[tuple(constants)], st.sampled_from(constants))
-    members = draw(st.lists(texts | st.floats(-5, 5).map(lambda x: round(x, 4)), min_size=1, max_size=4, unique=True))
+    members = draw(
+        st.lists(texts | st.floats(-5, 5).map(lambda x: round(x, 4)), min_size=1, max_size=4, unique=True)
+    )
     made: Any = enum.Enum(f"Made{next(_count)}", {f"M{index}": value for index, value in enumerate(members)})
     return Typed(made, st.sampled_from(list(made)))
 
 
-instants = st.sampled_from([
-    Typed(date, st.dates()),
-    Typed(time, st.times()),
-    Typed(datetime, st.datetimes() | st.datetimes(timezones=zones)),
-    Typed(timedelta, st.timedeltas(timedelta(days=-99_999_998), timedelta(days=99_999_998))),
-    Typed(UUID, st.uuids()),
-])
+instants = st.sampled_from(
+    [
+        Typed(date, st.dates()),
+        Typed(time, st.times()),
+        Typed(datetime, st.datetimes() | st.datetimes(timezones=zones)),
+        Typed(timedelta, st.timedeltas(timedelta(days=-99_999_998), timedelta(days=99_999_998))),
+        Typed(UUID, st.uuids()),
+    ]
+)
 simple = st.sampled_from([Typed(bool, st.booleans()), Typed(type(None), st.none())])
 leaves = st.one_of(integers(), floats(), strings(), decimals(), choices(), instants, simple)
 
@@ -204,7 +220,7 @@ def dicts(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
 @st.composite
 def optionals(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
     item = draw(inner)
-    return Typed(Optional[item.tp], st.none() | item.values)
+    return Typed(item.tp | None, st.none() | item.values)
 
 
 @st.composite
@@ -212,7 +228,7 @@ def unions(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
     items = draw(st.lists(inner, min_size=2, max_size=3))
     tp: Any = items[0].tp
     for item in items[1:]:
-        tp = Optional[tp] if item.tp is type(None) else tp | item.tp
+        tp = tp | item.tp
     try:
         Contract.of(tp)
     except DefinitionError:
@@ -244,7 +260,9 @@ def models(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
 @st.composite
 def dataclass_types(draw: st.DrawFn, inner: st.SearchStrategy[Typed]) -> Typed:
     items = {key: draw(inner) for key in draw(_keys)}
-    made: Any = dataclasses.make_dataclass(f"Data{next(_count)}", [(key, item.tp) for key, item in items.items()])
+    made: Any = dataclasses.make_dataclass(
+        f"Data{next(_count)}", [(key, item.tp) for key, item in items.items()]
+    )
     return Typed(made, st.builds(made, **{key: item.values for key, item in items.items()}))
 
 
@@ -268,14 +286,24 @@ class Tree(BaseModel):
 
 trees = st.recursive(
     st.builds(Tree, label=texts),
-    lambda inner: st.builds(Tree, label=texts, children=st.lists(inner, max_size=2), parent=st.none() | inner),
+    lambda inner: st.builds(
+        Tree, label=texts, children=st.lists(inner, max_size=2), parent=st.none() | inner
+    ),
     max_leaves=4,
 )
 
 
 def _extended(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
     makers: list[Callable[[st.SearchStrategy[Typed]], st.SearchStrategy[Typed]]] = [
-        lists, tuples, dicts, optionals, unions, models, models, dataclass_types, typed_dicts,
+        lists,
+        tuples,
+        dicts,
+        optionals,
+        unions,
+        models,
+        models,
+        dataclass_types,
+        typed_dicts,
     ]
     return st.one_of(*(make(inner) for make in makers))
 

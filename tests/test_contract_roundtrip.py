@@ -1,4 +1,4 @@
-"""What the type dumps the grammar accepts and `parse` reads back; what the grammar admits the type accepts."""
+"""What a type dumps the grammar accepts and `parse` reads back; what a grammar admits the type accepts."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def walks(one: Typed, seed: int) -> None:
     assert accepts(contract, again)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW_CHECKS)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW_CHECKS)
 @given(typed, st.data())
 def test_what_a_type_dumps_the_grammar_accepts_and_parse_reads_back(one: Typed, data: st.DataObject) -> None:
     round_trip(one, data)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW_CHECKS)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW_CHECKS)
 @given(typed, st.integers(0, 1 << 30))
 def test_what_the_grammar_admits_the_type_accepts(one: Typed, seed: int) -> None:
     walks(one, seed)
@@ -68,7 +68,7 @@ def test_what_the_grammar_admits_the_type_accepts(one: Typed, seed: int) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@settings(max_examples=3000, deadline=None, suppress_health_check=SLOW_CHECKS)
+@settings(max_examples=2000, deadline=None, suppress_health_check=SLOW_CHECKS)
 @given(typed, st.data())
 def test_thousands_of_types_round_trip(one: Typed, data: st.DataObject) -> None:
     round_trip(one, data)
@@ -76,7 +76,7 @@ def test_thousands_of_types_round_trip(one: Typed, data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@settings(max_examples=3000, deadline=None, suppress_health_check=SLOW_CHECKS)
+@settings(max_examples=2000, deadline=None, suppress_health_check=SLOW_CHECKS)
 @given(typed, st.integers(0, 1 << 30))
 def test_thousands_of_walks_are_accepted(one: Typed, seed: int) -> None:
     walks(one, seed)

@@ -1,4 +1,4 @@
-"""Which types a contract holds: what is refused at definition, with the place and the fix; unions; shapes of schemas."""
+"""Which types a contract holds, what is refused at definition with place and fix, unions, schemas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
 import pydantic
 import pytest
@@ -86,7 +86,7 @@ UNSUPPORTED: list[tuple[Any, str, str]] = [
     (pathlib.Path, "Path", "use str"),
     (Plain, "Plain", "dataclass, TypedDict or Pydantic model"),
     (Pair, "Pair", "dataclass with the same fields"),
-    (namedtuple("Old", "a b"), "Old", "dataclass with the same fields"),  # noqa: PYI024
+    (namedtuple("Old", "a b"), "Old", "dataclass with the same fields"),
     (Name, "Name", "NewType"),
     (T, "~T", "type variable"),
     (Box, "~T", "type variable"),
@@ -172,7 +172,7 @@ AMBIGUOUS: list[Any] = [
     tuple[int, str] | tuple[int, date],
     dict[str, int] | Bird,
     dict[str, date] | dict[str, str],
-    Optional[Literal["dark"] | Shade],
+    Literal["dark"] | Shade | None,
     datetime | pydantic.NaiveDatetime | str,
 ]
 
@@ -188,9 +188,15 @@ APART: list[tuple[Any, list[tuple[str, Any]]]] = [
     (int | str | None, [("5", 5), ('"5"', "5"), ("null", None)]),
     (float | int, [("5", 5), ("5.0", 5.0)]),
     (bool | int, [("1", 1), ("true", True)]),
-    (date | datetime | None, [('"2024-01-01"', date(2024, 1, 1)), ('"2024-01-01T00:00:00"', datetime(2024, 1, 1))]),
+    (
+        date | datetime | None,
+        [('"2024-01-01"', date(2024, 1, 1)), ('"2024-01-01T00:00:00"', datetime.fromisoformat("2024-01-01"))],
+    ),
     (Literal["dark"] | str, [('"dark"', "dark"), ('"x"', "x")]),
-    (Cat | Dog, [('{"kind":"cat"}', Cat(kind="cat")), ('{"kind":"dog","name":"x"}', Dog(kind="dog", name="x"))]),
+    (
+        Cat | Dog,
+        [('{"kind":"cat"}', Cat(kind="cat")), ('{"kind":"dog","name":"x"}', Dog(kind="dog", name="x"))],
+    ),
     (Bird | Fish, [('{"wings":2}', Bird(wings=2)), ('{"fins":2}', Fish(fins=2))]),
     (list[int] | list[str], [("[]", []), ("[1]", [1]), ('["1"]', ["1"])]),
     (tuple[int, int] | tuple[int, int, int], [("[1,2]", (1, 2)), ("[1,2,3]", (1, 2, 3))]),
@@ -216,9 +222,15 @@ def test_errors_of_a_tagged_union_speak_of_the_chosen_branch_only() -> None:
         "name: expected a string, got nothing: the key is missing",
         'lives: expected no such key, got the key "lives"; valid: kind, name',
     ]
-    assert str(contract.check({"kind": "cow"})[0]) == 'kind: expected one of the valid choices, got "cow" (string); valid: "cat", "dog"'
+    assert (
+        str(contract.check({"kind": "cow"})[0])
+        == 'kind: expected one of the valid choices, got "cow" (string); valid: "cat", "dog"'
+    )
     assert contract.check({"name": "x"})[0].valid == ('"cat"', '"dog"')
-    assert str(Contract.of(int | str | None).check([])[0]) == "value: expected an integer, a string or null, got [] (array)"
+    assert (
+        str(Contract.of(int | str | None).check([])[0])
+        == "value: expected an integer, a string or null, got [] (array)"
+    )
 
 
 UserId = NewType("UserId", int)
@@ -291,7 +303,9 @@ def test_every_object_is_closed_and_everything_is_bounded() -> None:
             "items": {"type": "array", "items": {"type": "string", "maxLength": 4096}, "maxItems": 256},
             "table": {
                 "type": "object",
-                "patternProperties": {r"^[\s\S]{0,256}$": {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}},
+                "patternProperties": {
+                    r"^[\s\S]{0,256}$": {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
+                },
                 "additionalProperties": False,
                 "maxProperties": 64,
             },

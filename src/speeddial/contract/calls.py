@@ -36,9 +36,7 @@ class CallsContract(Contract):
         full: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
         if definitions:
             full = {**full, "$defs": definitions}
-        after = [
-            f"{name}.{line}" for name, contract in self.tools.items() for line in contract._after  # noqa: SLF001
-        ]
+        after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
         # Each tool's own contract asks jsonschema where it must.
         self._second_opinion = False
@@ -111,7 +109,9 @@ def union_of_calls(tools: Mapping[str, Contract], *, refuse: bool = True) -> Cal
         DefinitionError: no tools, or a tool called like the refusal.
     """
     if not tools:
-        raise DefinitionError("an expert without tools has nothing to call", hint="name at least one tool in its card")
+        raise DefinitionError(
+            "an expert without tools has nothing to call", hint="name at least one tool in its card"
+        )
     if not refuse:
         return CallsContract(tools)
     if REFUSE in tools:

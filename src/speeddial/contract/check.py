@@ -15,13 +15,49 @@ MOST_PROBLEMS = 20
 """A model reads the first few; a hostile value with a million faults must not cost a million messages."""
 
 CHECKED = frozenset(
-    "$ref $defs definitions type enum const anyOf oneOf allOf properties required additionalProperties "
-    "patternProperties propertyNames minProperties maxProperties items prefixItems minItems maxItems uniqueItems "
-    "minLength maxLength pattern minimum maximum exclusiveMinimum exclusiveMaximum multipleOf not".split()
+    [
+        "$ref",
+        "$defs",
+        "definitions",
+        "type",
+        "enum",
+        "const",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "properties",
+        "required",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "items",
+        "prefixItems",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "not",
+    ]
 )
 """Keywords that this file enforces by itself."""
 
-_JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", type(None): "null"}
+_JSON_TYPES = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    type(None): "null",
+}
 
 
 def check(value: Any, schema: Any, root: Schema, path: str = "") -> list[Problem]:
@@ -33,12 +69,36 @@ def check(value: Any, schema: Any, root: Schema, path: str = "") -> list[Problem
         root: the document that ``$ref`` refers to.
         path: where `value` lies, for the messages.
     """
+    return _check(value, schema, _Scope(root), path)
+
+
+class _Scope:
+    """One check: the document of the references, and what was found already.
+
+    Without the memory, branches that share a recursive part check it once for each way to it: 2 ** depth.
+    """
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.found: dict[tuple[int, int, str], list[Problem]] = {}
+
+
+def _check(value: Any, schema: Any, scope: _Scope, path: str) -> list[Problem]:
+    if not isinstance(value, dict | list) or not isinstance(schema, dict):
+        return _check_here(value, schema, scope, path)
+    key = (id(value), id(schema), path)
+    if key not in scope.found:
+        scope.found[key] = _check_here(value, schema, scope, path)
+    return scope.found[key]
+
+
+def _check_here(value: Any, schema: Any, scope: _Scope, path: str) -> list[Problem]:
     if schema is True:
         return []
     if schema is False:
         return [Problem(path, "nothing here", shown(value))]
     if "$ref" in schema:
-        problems = check(value, resolve_reference(root, schema["$ref"]), root, path)
+        problems = _check(value, resolve_reference(scope.root, schema["$ref"]), scope, path)
         if problems or len(schema) == 1:
             return problems
     if "const" in schema or "enum" in schema:
@@ -47,29 +107,29 @@ def check(value: Any, schema: Any, root: Schema, path: str = "") -> list[Problem
             return [_choice_problem(value, choices, path)]
     kind = type_of(value)
     if "type" in schema and not _has_type(kind, schema["type"]):
-        return [Problem(path, expected(schema, root), shown(value))]
+        return [Problem(path, expected(schema, scope.root), shown(value))]
     problems = []
     if kind == "object":
-        problems = _check_object(value, schema, root, path)
+        problems = _check_object(value, schema, scope, path)
     elif kind == "array":
-        problems = _check_array(value, schema, root, path)
+        problems = _check_array(value, schema, scope, path)
     elif kind == "string":
-        problems = _check_string(value, schema, root, path)
+        problems = _check_string(value, schema, scope, path)
     elif kind in ("integer", "number"):
-        problems = _check_number(value, schema, root, path)
+        problems = _check_number(value, schema, scope, path)
     for inner in schema.get("allOf", ()):
-        problems += [problem for problem in check(value, inner, root, path) if problem not in problems]
+        problems += [problem for problem in _check(value, inner, scope, path) if problem not in problems]
     if "anyOf" in schema:
-        problems += _check_branches(value, schema["anyOf"], root, path)
+        problems += _check_branches(value, schema["anyOf"], scope, path)
     if "oneOf" in schema:
-        found = [check(value, branch, root, path) for branch in schema["oneOf"]]
+        found = [_check(value, branch, scope, path) for branch in schema["oneOf"]]
         matching = found.count([])
         if matching == 0:
-            problems += _nearest(value, schema["oneOf"], found, root, path)
+            problems += _nearest(value, schema["oneOf"], found, scope, path)
         elif matching > 1:
             problems.append(Problem(path, "exactly one of the alternatives", f"a value that fits {matching}"))
-    if "not" in schema and not check(value, schema["not"], root, path):
-        problems.append(Problem(path, f"anything but {expected(schema['not'], root)}", shown(value)))
+    if "not" in schema and not _check(value, schema["not"], scope, path):
+        problems.append(Problem(path, f"anything but {expected(schema['not'], scope.root)}", shown(value)))
     return problems[:MOST_PROBLEMS]
 
 
@@ -128,7 +188,7 @@ def one_of(texts: Sequence[str]) -> str:
 
 
 def tag_of(branches: Sequence[Any], root: Schema) -> tuple[str, dict[str, Any]] | None:
-    """The property whose constant tells object branches apart, with the branch of each value; None if there is none."""
+    """The property whose constant tells object branches apart, and the branch of each of its values."""
     objects = [_dereferenced(branch, root) for branch in branches]
     if not objects or not all(isinstance(branch, dict) and branch.get("properties") for branch in objects):
         return None
@@ -137,8 +197,10 @@ def tag_of(branches: Sequence[Any], root: Schema) -> tuple[str, dict[str, Any]] 
         for branch in objects:
             inner = _dereferenced(branch["properties"].get(name, {}), root)
             tags = [inner["const"]] if "const" in inner else inner.get("enum", [])
-            if name not in branch.get("required", ()) or not tags or any(
-                not isinstance(tag, str) or tag in table for tag in tags
+            if (
+                name not in branch.get("required", ())
+                or not tags
+                or any(not isinstance(tag, str) or tag in table for tag in tags)
             ):
                 break
             table.update(dict.fromkeys(tags, branch))
@@ -186,7 +248,7 @@ def _choice_problem(value: Any, choices: list[Any], path: str) -> Problem:
     return Problem(path, "one of the valid choices" if valid else one_of(texts), shown(value), valid)
 
 
-def _check_object(value: dict[str, Any], schema: Schema, root: Schema, path: str) -> list[Problem]:
+def _check_object(value: dict[str, Any], schema: Schema, scope: _Scope, path: str) -> list[Problem]:
     properties: Schema = schema.get("properties", {})
     patterns: Schema = schema.get("patternProperties", {})
     others = schema.get("additionalProperties", True)
@@ -194,7 +256,13 @@ def _check_object(value: dict[str, Any], schema: Schema, root: Schema, path: str
     problems: list[Problem] = []
     for key in schema.get("required", ()):
         if key not in value:
-            problems.append(Problem(join(path, key), expected(properties.get(key, True), root), "nothing: the key is missing"))
+            problems.append(
+                Problem(
+                    join(path, key),
+                    expected(properties.get(key, True), scope.root),
+                    "nothing: the key is missing",
+                )
+            )
     for key, item in value.items():
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -202,25 +270,25 @@ def _check_object(value: dict[str, Any], schema: Schema, root: Schema, path: str
         matched = False
         if key in properties:
             matched = True
-            problems += check(item, properties[key], root, at)
+            problems += _check(item, properties[key], scope, at)
         for pattern, inner in patterns.items():
             compiled = matcher(pattern)
             if compiled is not None and compiled(key):
                 matched = True
-                problems += check(item, inner, root, at)
+                problems += _check(item, inner, scope, at)
         if not matched and others is False:
             valid = tuple(properties) if 0 < len(properties) <= 12 else ()
             what = "a key of another form" if patterns else "no such key"
             problems.append(Problem(at, what, f"the key {short(write_json(key))}", valid))
         elif not matched:
-            problems += check(item, others, root, at)
+            problems += _check(item, others, scope, at)
         if names is not True:
-            problems += check(key, names, root, at)
+            problems += _check(key, names, scope, at)
     problems += _check_size(len(value), schema, path, "Properties", "keys")
     return problems
 
 
-def _check_array(value: list[Any], schema: Schema, root: Schema, path: str) -> list[Problem]:
+def _check_array(value: list[Any], schema: Schema, scope: _Scope, path: str) -> list[Problem]:
     prefix: list[Any] = schema.get("prefixItems", [])
     rest = schema.get("items", True)
     problems: list[Problem] = []
@@ -230,7 +298,7 @@ def _check_array(value: list[Any], schema: Schema, root: Schema, path: str) -> l
         if index >= len(prefix) and rest is False:
             problems.append(Problem(path, f"{len(prefix)} items", f"{len(value)} items"))
             break
-        problems += check(item, prefix[index] if index < len(prefix) else rest, root, f"{path}[{index}]")
+        problems += _check(item, prefix[index] if index < len(prefix) else rest, scope, f"{path}[{index}]")
     problems += _check_size(len(value), schema, path, "Items", "items")
     if schema.get("uniqueItems") and not problems:
         for index, item in enumerate(value):
@@ -240,7 +308,7 @@ def _check_array(value: list[Any], schema: Schema, root: Schema, path: str) -> l
     return problems
 
 
-def _check_string(value: str, schema: Schema, root: Schema, path: str) -> list[Problem]:
+def _check_string(value: str, schema: Schema, scope: _Scope, path: str) -> list[Problem]:
     problems = _check_size(len(value), schema, path, "Length", "characters")
     if not value.isascii() and not value.isprintable():
         try:
@@ -250,7 +318,7 @@ def _check_string(value: str, schema: Schema, root: Schema, path: str) -> list[P
     if "pattern" in schema and not problems:
         compiled = matcher(schema["pattern"])
         if compiled is not None and not compiled(value):
-            problems.append(Problem(path, expected(schema, root), shown(value)))
+            problems.append(Problem(path, expected(schema, scope.root), shown(value)))
     return problems
 
 
@@ -263,7 +331,7 @@ def _check_size(size: int, schema: Schema, path: str, suffix: str, unit: str) ->
     return []
 
 
-def _check_number(value: float, schema: Schema, root: Schema, path: str) -> list[Problem]:
+def _check_number(value: float, schema: Schema, scope: _Scope, path: str) -> list[Problem]:
     fits = (
         math.isfinite(value)
         and value >= schema.get("minimum", -math.inf)
@@ -272,7 +340,7 @@ def _check_number(value: float, schema: Schema, root: Schema, path: str) -> list
         and value < schema.get("exclusiveMaximum", math.inf)
         and ("multipleOf" not in schema or _is_multiple(value, schema["multipleOf"]))
     )
-    return [] if fits else [Problem(path, expected(schema, root), shown(value))]
+    return [] if fits else [Problem(path, expected(schema, scope.root), shown(value))]
 
 
 def _is_multiple(value: float, step: float) -> bool:
@@ -286,31 +354,36 @@ def _is_multiple(value: float, step: float) -> bool:
     return min(rest, unit - rest) <= slack
 
 
-def _check_branches(value: Any, branches: list[Any], root: Schema, path: str) -> list[Problem]:
-    tagged = tag_of(branches, root) if isinstance(value, dict) else None
+def _check_branches(value: Any, branches: list[Any], scope: _Scope, path: str) -> list[Problem]:
+    tagged = tag_of(branches, scope.root) if isinstance(value, dict) else None
     if tagged:
         name, table = tagged
         if name not in value:
             choices = tuple(map(write_json, table))
-            return [Problem(join(path, name), "one of the valid choices", "nothing: the key is missing", choices)]
+            return [
+                Problem(join(path, name), "one of the valid choices", "nothing: the key is missing", choices)
+            ]
         if not isinstance(value[name], str) or value[name] not in table:
             return [_choice_problem(value[name], list(table), join(path, name))]
-        return check(value, table[value[name]], root, path)
+        return _check(value, table[value[name]], scope, path)
     found: list[list[Problem]] = []
     for branch in branches:
-        problems = check(value, branch, root, path)
+        problems = _check(value, branch, scope, path)
         if not problems:
             return []
         found.append(problems)
-    return _nearest(value, branches, found, root, path)
+    return _nearest(value, branches, found, scope, path)
 
 
-def _nearest(value: Any, branches: list[Any], found: list[list[Problem]], root: Schema, path: str) -> list[Problem]:
+def _nearest(
+    value: Any, branches: list[Any], found: list[list[Problem]], scope: _Scope, path: str
+) -> list[Problem]:
     """The problems to tell of a value that fits no branch: those of the branch that was probably meant."""
     fitting = [
         problems
         for branch, problems in zip(branches, found, strict=True)
-        if any(problem.path != path for problem in problems) or type_of(value) in _types_of(branch, root)
+        if any(problem.path != path for problem in problems)
+        or type_of(value) in _types_of(branch, scope.root)
     ]
     if len(fitting) == 1:
         return fitting[0]
@@ -318,7 +391,13 @@ def _nearest(value: Any, branches: list[Any], found: list[list[Problem]], root: 
     deep = [problems for problems in fitting if any(problem.path != path for problem in problems)]
     if deep:
         return min(deep, key=len)
-    return [Problem(path, one_of(list(dict.fromkeys(expected(branch, root) for branch in branches))), shown(value))]
+    return [
+        Problem(
+            path,
+            one_of(list(dict.fromkeys(expected(branch, scope.root) for branch in branches))),
+            shown(value),
+        )
+    ]
 
 
 def _types_of(schema: Any, root: Schema) -> tuple[str, ...]:

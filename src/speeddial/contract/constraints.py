@@ -14,7 +14,16 @@ from speeddial.contract.scalars import Form, TextForm
 from speeddial.errors import DefinitionError
 
 _NO_VALIDATORS = frozenset(
-    "Discriminator Tag Strict PlainSerializer WrapSerializer WithJsonSchema FailFast SkipJsonSchema".split()
+    [
+        "Discriminator",
+        "Tag",
+        "Strict",
+        "PlainSerializer",
+        "WrapSerializer",
+        "WithJsonSchema",
+        "FailFast",
+        "SkipJsonSchema",
+    ]
 )
 """Pydantic's metadata that does not change which values are valid, or says it in the type already."""
 
@@ -96,7 +105,9 @@ def gather(metadata: Iterable[Any], into: Constraints) -> Constraints:
         elif isinstance(item, MinLen):
             into.min_length = max(into.min_length, item.min_length)
         elif isinstance(item, MaxLen):
-            into.max_length = item.max_length if into.max_length is None else min(into.max_length, item.max_length)
+            into.max_length = (
+                item.max_length if into.max_length is None else min(into.max_length, item.max_length)
+            )
         elif isinstance(item, Predicate):
             into.validators.append(item)
         elif isinstance(item, GroupedMetadata):

@@ -19,22 +19,29 @@ from speeddial.errors import ContractViolation, DefinitionError, Problem
 
 
 class Contract:
-    """What one value must be, made by `Contract.of`, `Contract.from_schema`, `arguments_contract` or `union_of_calls`.
+    """What one value must be; made by `of`, `from_schema`, `arguments_contract` or `union_of_calls`.
 
     Attributes:
         full_schema: the strict JSON Schema (2020-12) that the check uses, closed and bounded.
         python_type: the type that `load` returns; None for a contract from a schema.
         name: what it is called in messages.
+        noted: lines for `GrammarReport.after` that the type itself gave.
     """
 
     def __init__(
-        self, full_schema: Schema, *, name: str, kind: Kind | None = None, python_type: Any = None, after: list[str]
+        self,
+        full_schema: Schema,
+        *,
+        name: str,
+        kind: Kind | None = None,
+        python_type: Any = None,
+        after: list[str],
     ) -> None:
         self.full_schema = full_schema
         self.name = name
         self.python_type = python_type
         self._kind = kind
-        self._after = after
+        self.noted = after
         self._second_opinion = kind is None and needs_jsonschema(full_schema)
 
     @classmethod
@@ -110,11 +117,12 @@ class Contract:
         """What the grammar enforces and what the check does. Raises DefinitionError like `grammar`."""
         _ = self.grammar
         return GrammarReport(
-            tuple(dict.fromkeys(enforced(self.schema))), tuple(dict.fromkeys([*self._for_grammar[1], *self._after]))
+            tuple(dict.fromkeys(enforced(self.schema))),
+            tuple(dict.fromkeys([*self._for_grammar[1], *self.noted])),
         )
 
     def check(self, value: Any) -> list[Problem]:
-        """Every problem of a decoded JSON value, the Python type's own validators included; empty when it is valid."""
+        """Every problem of a decoded JSON value, the type's own validators included; empty when valid."""
         problems = self._check_schema(value)
         if not problems and self._kind is not None:
             try:
@@ -178,7 +186,9 @@ class Contract:
         try:
             return example_of(self.full_schema, self.full_schema)
         except NoExample as error:
-            raise DefinitionError(f"{self.name}: no example: {error}", hint="give one with Field(examples=[...])") from None
+            raise DefinitionError(
+                f"{self.name}: no example: {error}", hint="give one with Field(examples=[...])"
+            ) from None
 
     @cached_property
     def example_text(self) -> str:
@@ -190,7 +200,7 @@ class Contract:
         return "" if self.check(example) else write_json(example)
 
     def describe(self) -> str:
-        """A short TypeScript-like signature with the descriptions, for prompts of models not trained on it."""
+        """A short TypeScript-like signature with descriptions, for prompts of models not trained on it."""
         lines = describe.definitions(self.full_schema)
         lines.append(describe.signature(self.full_schema, self.full_schema))
         return "\n".join(lines + describe.notes(self.full_schema))

@@ -29,7 +29,7 @@ class ResolveContext:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Annotated metadata of a typed value: ``When = Annotated[datetime, Decoded(as_=str, resolve=read_when)]``.
+    """Annotated metadata of a typed value: ``Annotated[datetime, Decoded(as_=str, resolve=read)]``.
 
     The schema, the grammar and the strict check see `as_`; `Contract.resolve` turns the decoded value
     into the annotated type.

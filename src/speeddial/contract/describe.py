@@ -85,7 +85,12 @@ def _range(schema: Schema, low: str, high: str, usual: int) -> str:
 
 def _bounds(schema: Schema) -> str:
     parts = []
-    for keyword, sign in (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<")):
+    for keyword, sign in (
+        ("minimum", ">="),
+        ("exclusiveMinimum", ">"),
+        ("maximum", "<="),
+        ("exclusiveMaximum", "<"),
+    ):
         if keyword in schema and abs(schema[keyword]) < LARGEST:
             parts.append(f"{sign}{schema[keyword]}")
     if "multipleOf" in schema:

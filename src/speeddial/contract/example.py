@@ -16,7 +16,7 @@ _WORDS = "text"
 
 
 class NoExample(Exception):
-    """No instance was found: the schema needs endless nesting, or a pattern that the search does not reach."""
+    """No instance was found: endless nesting, or a pattern that the search does not reach."""
 
 
 def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
@@ -47,7 +47,9 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
         return _object(schema, root, depth)
     if kind == "array":
         prefix = schema.get("prefixItems", [])
-        count = max(schema.get("minItems", 0), 1 if not prefix and depth < 4 and schema.get("maxItems", 1) else 0)
+        count = max(
+            schema.get("minItems", 0), 1 if not prefix and depth < 4 and schema.get("maxItems", 1) else 0
+        )
         try:
             return [
                 example_of(prefix[index] if index < len(prefix) else schema.get("items", {}), root, depth + 1)
@@ -98,19 +100,22 @@ def _object(schema: Schema, root: Schema, depth: int) -> dict[str, Any]:
 def _string(schema: Schema) -> str:
     low, high = schema.get("minLength", 0), schema.get("maxLength", _LONGEST)
     if "pattern" not in schema and "format" not in schema:
-        text = (_WORDS * (low // len(_WORDS) + 1))[: max(low, min(len(_WORDS), high))]
-        return text[:high]
-    constraint = {key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema}
+        text: str = (_WORDS * (low // len(_WORDS) + 1))[: max(low, min(len(_WORDS), high))]
+        return text
+    constraint = {
+        key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema
+    }
     return _walked(json.dumps({"type": "string", **constraint}))
 
 
 def _number(schema: Schema, root: Schema) -> Any:
     step = schema.get("multipleOf", 1)
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    high = schema.get("maximum", schema.get("exclusiveMaximum", 0))
+    low: Any = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    high: Any = schema.get("maximum", schema.get("exclusiveMaximum", 0))
     middle = (low + high) / 2
-    starts = [1, 10, 0, low, high, middle, -1]
+    starts: list[Any] = [1, 10, 0, low, high, middle, -1]
     for start in starts:
+        candidate: Any
         for candidate in (start, (start // step + 1) * step, (start // step) * step):
             number = int(candidate) if candidate == int(candidate) else candidate
             if not check(number, schema, root):
@@ -120,19 +125,25 @@ def _number(schema: Schema, root: Schema) -> Any:
 
 @lru_cache(maxsize=256)
 def _walked(text: str) -> str:
-    """A short string of a pattern: walks llguidance's automaton, rarely used letters first, and closes when it may."""
+    """A short string of a pattern: llguidance's automaton, rarest letters first, closed when it may."""
     import llguidance
 
     from speeddial.contract.grammar import byte_tokenizer
 
-    matcher = llguidance.LLMatcher(byte_tokenizer(), llguidance.LLMatcher.grammar_from_json_schema(text), log_level=0)
+    matcher = llguidance.LLMatcher(
+        byte_tokenizer(), llguidance.LLMatcher.grammar_from_json_schema(text), log_level=0
+    )
     used: Counter[int] = Counter()
     out = bytearray()
     while len(out) < _LONGEST and not matcher.is_error():
         mask = int.from_bytes(matcher.compute_bitmask(), "little")
         if out and mask >> ord('"') & 1:
             return str(json.loads(b'"' + bytes(out[1:]) + b'"'))
-        allowed = [byte for byte in (*b'"', *b"aeinorst01234", *range(32, 127)) if mask >> byte & 1 and byte != ord("\\")]
+        allowed = [
+            byte
+            for byte in (*b'"', *b"aeinorst01234", *range(32, 127))
+            if mask >> byte & 1 and byte != ord("\\")
+        ]
         if not allowed:
             break
         byte = min(allowed, key=lambda candidate: used[candidate])

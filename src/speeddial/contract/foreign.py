@@ -11,6 +11,7 @@ from speeddial.contract.grammar import OWN_FORMATS
 from speeddial.contract.jsontext import FixedFloat
 from speeddial.contract.schemas import (
     ANNOTATIONS,
+    IN_LISTS,
     Schema,
     join,
     matcher,
@@ -35,15 +36,35 @@ def prepared(schema: Schema) -> Schema:
     """
     if not isinstance(schema, dict):
         raise DefinitionError(
-            f"a JSON Schema is expected, got {type(schema).__name__}", hint="give a dict such as {'type': 'object'}"
+            f"a JSON Schema is expected, got {type(schema).__name__}",
+            hint="give a dict such as {'type': 'object'}",
         )
     open_parts = {id(inner) for inner in _combined(schema)}
     normal = rewrite(_marked(schema, open_parts), _change)
     for _, inner in subschemas(normal):
-        if isinstance(inner.get("$ref"), str):
-            resolve_reference(normal, inner["$ref"])
+        _no_loop(inner, normal, ())
     result: Schema = normal
     return result
+
+
+def _no_loop(schema: Any, root: Schema, above: tuple[int, ...]) -> None:
+    """Raises DefinitionError when a schema needs itself for the very same value: no check of it would end."""
+    if not isinstance(schema, dict):
+        return
+    if id(schema) in above:
+        raise DefinitionError(
+            f"{schema.get('$ref', 'a definition')} refers to itself without an object or list in between",
+            hint="put the recursion into properties or items",
+        )
+    above = (*above, id(schema))
+    if isinstance(schema.get("$ref"), str):
+        _no_loop(resolve_reference(root, schema["$ref"]), root, above)
+    for keyword in IN_LISTS:
+        if keyword != "prefixItems":
+            for branch in schema.get(keyword, ()):
+                _no_loop(branch, root, above)
+    for keyword in ("not", "if", "then", "else"):
+        _no_loop(schema.get(keyword), root, above)
 
 
 def needs_jsonschema(schema: Schema) -> bool:
@@ -68,7 +89,9 @@ def second_opinion(value: Any, schema: Schema) -> list[Problem]:
         path = ""
         for part in error.absolute_path:
             path = f"{path}[{part}]" if isinstance(part, int) else join(path, str(part))
-        problems.append(Problem(path, f"{error.validator} {_brief(error.validator_value)}", shown(error.instance)))
+        problems.append(
+            Problem(path, f"{error.validator} {_brief(error.validator_value)}", shown(error.instance))
+        )
         if len(problems) >= MOST_PROBLEMS:
             break
     return problems
@@ -83,7 +106,9 @@ def well_formed(schema: Schema) -> None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         at = ".".join(map(str, error.absolute_path)) or "the schema"
-        raise DefinitionError(f"not a JSON Schema: {at}: {error.message[:200]}", hint="correct that keyword") from None
+        raise DefinitionError(
+            f"not a JSON Schema: {at}: {error.message[:200]}", hint="correct that keyword"
+        ) from None
 
 
 def ordered(value: Any, schema: Any, root: Schema) -> Any:
@@ -108,7 +133,8 @@ def ordered(value: Any, schema: Any, root: Schema) -> Any:
         prefix = schema.get("prefixItems", [])
         rest = schema.get("items")
         return [
-            ordered(item, prefix[index] if index < len(prefix) else rest, root) for index, item in enumerate(value)
+            ordered(item, prefix[index] if index < len(prefix) else rest, root)
+            for index, item in enumerate(value)
         ]
     if isinstance(value, float) and "multipleOf" in schema:
         exponent = Decimal(repr(schema["multipleOf"])).normalize().as_tuple().exponent
@@ -170,13 +196,14 @@ def _change(schema: Schema, path: str) -> Schema:
         schema["prefixItems"] = schema.pop("items")
         schema["items"] = schema.pop("additionalItems", True)
     for flag, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(schema.get(flag), bool):
-            if schema.pop(flag) and bound in schema:
-                schema[flag] = schema.pop(bound)
+        if isinstance(schema.get(flag), bool) and schema.pop(flag) and bound in schema:
+            schema[flag] = schema.pop(bound)
     if "pattern" in schema:
         schema["pattern"] = plain_pattern(schema["pattern"])
     if "patternProperties" in schema:
-        schema["patternProperties"] = {plain_pattern(key): item for key, item in schema["patternProperties"].items()}
+        schema["patternProperties"] = {
+            plain_pattern(key): item for key, item in schema["patternProperties"].items()
+        }
     for keyword in ("const", "enum"):
         if keyword in schema:
             schema[keyword] = _integral(schema[keyword])

@@ -152,7 +152,9 @@ def _why_not_json(text: str, start: int, error: json.JSONDecodeError) -> Problem
         return Problem("", "complete JSON", f"JSON that ends early: …{text.rstrip()[-24:]}")
     if error.pos == start:
         return Problem("", "JSON from the first character", short(body))
-    return Problem("", "valid JSON", f"{error.msg.lower()} at character {error.pos}: {short(text[error.pos:], 20)}")
+    return Problem(
+        "", "valid JSON", f"{error.msg.lower()} at character {error.pos}: {short(text[error.pos :], 20)}"
+    )
 
 
 def _depth(value: Any) -> int:
@@ -160,7 +162,9 @@ def _depth(value: Any) -> int:
     level = [value] if isinstance(value, dict | list) else []
     while level:
         depth += 1
-        inner = itertools.chain.from_iterable(item.values() if isinstance(item, dict) else item for item in level)
+        inner = itertools.chain.from_iterable(
+            item.values() if isinstance(item, dict) else item for item in level
+        )
         level = [item for item in inner if isinstance(item, dict | list)]
     return depth
 

@@ -32,7 +32,7 @@ class Kind(ABC):
     """Whether a typed value lies in here, so that `resolve` has something to do."""
 
     def load(self, value: Any, path: str) -> Any:
-        """The Python value of a checked JSON value. Raises ContractViolation from the user's own validators."""
+        """The Python value of a checked JSON value. Raises ContractViolation from the user's validators."""
         return value
 
     def dump(self, value: Any, path: str) -> Any:
@@ -119,7 +119,9 @@ class ListKind(Kind):
     def resolve(self, value: Any, context: ResolveContext, path: str) -> Any:
         if not self.item.typed:
             return value
-        return self.python([self.item.resolve(item, context, f"{path}[{index}]") for index, item in enumerate(value)])
+        return self.python(
+            [self.item.resolve(item, context, f"{path}[{index}]") for index, item in enumerate(value)]
+        )
 
     def owns(self, value: Any) -> bool:
         return isinstance(value, self.python)
@@ -136,17 +138,23 @@ class TupleKind(Kind):
     items: list[Kind]
 
     def load(self, value: Any, path: str) -> Any:
-        return tuple(kind.load(item, f"{path}[{index}]") for index, (kind, item) in enumerate(zip(self.items, value)))
+        return tuple(
+            kind.load(item, f"{path}[{index}]")
+            for index, (kind, item) in enumerate(zip(self.items, value, strict=False))
+        )
 
     def dump(self, value: Any, path: str) -> Any:
         if not self.owns(value) or len(value) != len(self.items):
             raise violation(path, f"a Python tuple of {len(self.items)}", f"{type(value).__name__}")
-        return [kind.dump(item, f"{path}[{index}]") for index, (kind, item) in enumerate(zip(self.items, value))]
+        return [
+            kind.dump(item, f"{path}[{index}]")
+            for index, (kind, item) in enumerate(zip(self.items, value, strict=False))
+        ]
 
     def resolve(self, value: Any, context: ResolveContext, path: str) -> Any:
         if not self.typed:
             return value
-        pairs = enumerate(zip(self.items, value))
+        pairs = enumerate(zip(self.items, value, strict=False))
         return tuple(kind.resolve(item, context, f"{path}[{index}]") for index, (kind, item) in pairs)
 
     def owns(self, value: Any) -> bool:
@@ -165,12 +173,16 @@ class MapKind(Kind):
     key: Kind
 
     def load(self, value: Any, path: str) -> Any:
-        return {self.key.load(key, path): self.item.load(item, join(path, key)) for key, item in value.items()}
+        return {
+            self.key.load(key, path): self.item.load(item, join(path, key)) for key, item in value.items()
+        }
 
     def dump(self, value: Any, path: str) -> Any:
         if not isinstance(value, dict):
             raise violation(path, "a Python dict", type(value).__name__)
-        result = {self.key.dump(key, path): self.item.dump(item, f"{path}.{key}") for key, item in value.items()}
+        result = {
+            self.key.dump(key, path): self.item.dump(item, f"{path}.{key}") for key, item in value.items()
+        }
         # Closed keys are decoded in the schema's order.
         order = list(self.schema.get("properties", ()))
         return dict(sorted(result.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else 0))
@@ -409,7 +421,9 @@ def guarded(build: Callable[[], Any], path: str) -> Any:
             problems.append(Problem(at, fault["msg"], _shown(fault["input"])))
         raise ContractViolation(problems) from None
     except (ValueError, AssertionError) as error:
-        raise violation(path, str(error) or "a value that its own validator accepts", "another value") from None
+        raise violation(
+            path, str(error) or "a value that its own validator accepts", "another value"
+        ) from None
 
 
 def copied(value: Any, changes: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Problems as a model reads them: what was wrong, what would be right, one valid example, in few characters."""
+"""Problems as a model reads them: what was wrong, what would be right, one valid example."""
 
 from __future__ import annotations
 

@@ -221,12 +221,16 @@ class Builder:
         elif name in ("Path", "PurePath", "PosixPath"):
             instead = "use str and make the path inside the function"
         else:
-            instead = "use a dataclass, TypedDict or Pydantic model with the fields that the model should write"
+            instead = (
+                "use a dataclass, TypedDict or Pydantic model with the fields that the model should write"
+            )
         raise DefinitionError(f"{where}: {type_name(tp)} has no exact JSON form", hint=instead)
 
     def _choice(self, table: list[tuple[Any, Any]], where: str) -> Kind:
         if not table:
-            raise DefinitionError(f"{where}: no choices at all", hint="give the Literal or Enum at least one value")
+            raise DefinitionError(
+                f"{where}: no choices at all", hint="give the Literal or Enum at least one value"
+            )
         constants = [constant for constant, _ in table]
         schema: Schema = {"const": constants[0]} if len(constants) == 1 else {"enum": constants}
         kinds = {type(constant) for constant in constants}
@@ -237,12 +241,16 @@ class Builder:
     def _enum(self, tp: type[enum.Enum], constraints: Constraints, where: str) -> Kind:
         only("none", constraints, type_name(tp), where)
         if issubclass(tp, enum.Flag):
-            raise DefinitionError(f"{where}: {tp.__name__} is a Flag", hint="use list[Literal[...]] of the flag names")
+            raise DefinitionError(
+                f"{where}: {tp.__name__} is a Flag", hint="use list[Literal[...]] of the flag names"
+            )
         return self._choice([(_constant(member, where), member) for member in tp], where)
 
     def _union(self, tp: Any, constraints: Constraints, where: str, path: str) -> Kind:
         # `Field(ge=1)` on `int | None` is meant for the int: each branch gets what it can hold.
-        shared = [bool(constraints.used() and constraints.used() <= self._takes(branch)) for branch in get_args(tp)]
+        shared = [
+            bool(constraints.used() and constraints.used() <= self._takes(branch)) for branch in get_args(tp)
+        ]
         if constraints.used() and not any(shared):
             only("none", constraints, type_name(tp), where)
         branches = [
@@ -332,13 +340,16 @@ def _constant(value: Any, where: str) -> Any:
         value = int(value)
     if isinstance(value, int | float) and not scalars.is_exact(value):
         raise DefinitionError(
-            f"{where}: the choice {shown} has more digits than a grammar holds exactly", hint="make the choices strings"
+            f"{where}: the choice {shown} has more digits than a grammar holds exactly",
+            hint="make the choices strings",
         )
     if value is None or isinstance(value, bool | int | float | str):
         try:
             parse_json(write_json(value))
         except (ContractViolation, ValueError, UnicodeEncodeError):
-            raise DefinitionError(f"{where}: the choice {shown} cannot be written in JSON", hint="use a plain string") from None
+            raise DefinitionError(
+                f"{where}: the choice {shown} cannot be written in JSON", hint="use a plain string"
+            ) from None
         return str(value) if isinstance(value, str) else value
     raise DefinitionError(
         f"{where}: the choice {shown} is a {type(value).__name__}",
@@ -353,7 +364,8 @@ def _key_pattern(schema: Schema, where: str) -> str:
         return rf"^[\s\S]{{{low},{min(high, scalars.KEY_LENGTH)}}}$"
     if low or high < scalars.STRING_LENGTH:
         raise DefinitionError(
-            f"{where}: a dict key with a pattern and a length", hint="put the length into the pattern: ^[a-z]{1,20}$"
+            f"{where}: a dict key with a pattern and a length",
+            hint="put the length into the pattern: ^[a-z]{1,20}$",
         )
     return str(schema["pattern"])
 

@@ -96,7 +96,9 @@ def number(tp: type, constraints: Constraints, where: str) -> Kind:
     """An int or float within its bounds; where there are none, within ±`LARGEST`."""
     for bound, _ in constraints.low + constraints.high:
         if isinstance(bound, bool) or not isinstance(bound, int | float | Decimal) or math.isnan(bound):
-            raise DefinitionError(f"{where}: the bound {bound!r} is not a number", hint="give an int or float")
+            raise DefinitionError(
+                f"{where}: the bound {bound!r} is not a number", hint="give an int or float"
+            )
     schema: Schema = {"type": "integer" if tp is int else "number"}
     low, low_open = max(constraints.low, default=(-LARGEST, False))
     high, high_open = min(constraints.high, key=lambda item: (item[0], not item[1]), default=(LARGEST, False))
@@ -116,7 +118,9 @@ def number(tp: type, constraints: Constraints, where: str) -> Kind:
     if step is None:
         return Scalar(schema, tp, None if tp is int else float)
     if step <= 0 or (tp is int and step != int(step)):
-        raise DefinitionError(f"{where}: multiple_of={step!r}", hint="give a positive number, a whole one for int")
+        raise DefinitionError(
+            f"{where}: multiple_of={step!r}", hint="give a positive number, a whole one for int"
+        )
     schema["multipleOf"] = int(step) if step == int(step) else float(step)
     if tp is int:
         return Scalar(schema, int)
@@ -142,7 +146,9 @@ def text(constraints: Constraints, where: str) -> Kind:
     for pattern in constraints.patterns:
         schema["pattern"] = plain_pattern(pattern)
         if matcher(schema["pattern"]) is None:
-            raise DefinitionError(f"{where}: the pattern {pattern!r} does not compile", hint="correct the expression")
+            raise DefinitionError(
+                f"{where}: the pattern {pattern!r} does not compile", hint="correct the expression"
+            )
     if constraints.min_length:
         schema["minLength"] = constraints.min_length
     schema["maxLength"] = longest(constraints, scalars.STRING_LENGTH, where)
@@ -171,7 +177,9 @@ def decimal(constraints: Constraints, where: str, note: Note) -> Kind:
 def _instant(tp: type, instant: _Instant, constraints: Constraints, note: Note) -> Kind:
     form, python, read, more = instant
     write = scalars.write_duration if python is timedelta else _isoformat
-    kind = Scalar(_form_schema(form), python, _bounded(read, constraints.low, constraints.high, None, note), write)
+    kind = Scalar(
+        _form_schema(form), python, _bounded(read, constraints.low, constraints.high, None, note), write
+    )
     if not more:
         return kind
     note(tp.__name__)
@@ -191,7 +199,11 @@ def _form_schema(form: TextForm) -> Schema:
 
 
 def _bounded(
-    read: Callable[[str], Any], low: list[tuple[Any, bool]], high: list[tuple[Any, bool]], step: Any, note: Note
+    read: Callable[[str], Any],
+    low: list[tuple[Any, bool]],
+    high: list[tuple[Any, bool]],
+    step: Any,
+    note: Note,
 ) -> Callable[[str], Any]:
     """`read`, followed by the bounds that a pattern cannot express; raises ValueError beyond them."""
     rules: list[tuple[str, Callable[[Any], bool]]] = []

@@ -68,7 +68,9 @@ class TextForm(NamedTuple):
 DATE = TextForm(f"^{_DATE}$", "a date YYYY-MM-DD", "2025-01-31")
 TIME = TextForm(f"^{_TIME}$", "a time HH:MM:SS", "09:30:00")
 DATETIME = TextForm(
-    f"^{_DATE}T{_TIME}{_OFFSET}?$", "a date and time YYYY-MM-DDTHH:MM:SS, zone optional", "2025-01-31T09:30:00"
+    f"^{_DATE}T{_TIME}{_OFFSET}?$",
+    "a date and time YYYY-MM-DDTHH:MM:SS, zone optional",
+    "2025-01-31T09:30:00",
 )
 AWARE_DATETIME = TextForm(
     f"^{_DATE}T{_TIME}{_OFFSET}$",
@@ -78,9 +80,13 @@ AWARE_DATETIME = TextForm(
 NAIVE_DATETIME = TextForm(
     f"^{_DATE}T{_TIME}$", "a date and time without zone YYYY-MM-DDTHH:MM:SS", "2025-01-31T09:30:00"
 )
-DURATION = TextForm(f"^-?P(?:[0-9]{{1,8}}D(?:{_CLOCK})?|{_CLOCK})$", "an ISO 8601 duration of days and time", "PT1H30M")
+DURATION = TextForm(
+    f"^-?P(?:[0-9]{{1,8}}D(?:{_CLOCK})?|{_CLOCK})$", "an ISO 8601 duration of days and time", "PT1H30M"
+)
 EMAIL = TextForm(
-    rf"^[A-Za-z0-9_%+-]{{1,40}}(?:\.[A-Za-z0-9_%+-]{{1,40}}){{0,2}}@{_DOMAIN}$", "an e-mail address", "anna@example.com"
+    rf"^[A-Za-z0-9_%+-]{{1,40}}(?:\.[A-Za-z0-9_%+-]{{1,40}}){{0,2}}@{_DOMAIN}$",
+    "an e-mail address",
+    "anna@example.com",
 )
 URL = TextForm(
     rf"^https?://(?:localhost|{_BYTE}(?:\.{_BYTE}){{3}}|{_DOMAIN})(?::{_PORT})?"
@@ -120,9 +126,15 @@ def decimal_form(digits: int | None, places: int | None, negative: bool = True) 
     elif places is not None:
         # Pydantic counts the digit of a bare 0, so that 0 needs its point where no digit may stand before it.
         fraction = rf"\.[0-9]{{1,{places}}}"
-        body = "0" + fraction if digits == places else whole(digits - places) + (f"(?:{fraction})?" if places else "")
+        body = (
+            "0" + fraction
+            if digits == places
+            else whole(digits - places) + (f"(?:{fraction})?" if places else "")
+        )
     else:
-        parts = [whole(digits)] + [rf"{whole(digits - after)}\.[0-9]{{{after}}}" for after in range(1, digits + 1)]
+        parts = [whole(digits)] + [
+            rf"{whole(digits - after)}\.[0-9]{{{after}}}" for after in range(1, digits + 1)
+        ]
         body = f"(?:{'|'.join(parts)})"
     if digits is not None and digits == places:
         example = "0.5"
@@ -131,9 +143,7 @@ def decimal_form(digits: int | None, places: int | None, negative: bool = True) 
     return TextForm(f"^{sign}{body}$", "a decimal number in quotes", example)
 
 
-_DURATION = re.compile(
-    r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?", re.ASCII
-)
+_DURATION = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?", re.ASCII)
 
 
 def read_duration(text: str) -> timedelta:

@@ -17,16 +17,39 @@ from speeddial.errors import DefinitionError
 Schema = dict[str, Any]
 
 ANNOTATIONS = frozenset(
-    "title description $comment examples default deprecated readOnly writeOnly $schema $id "
-    "contentMediaType contentEncoding discriminator x-guidance".split()
+    [
+        "title",
+        "description",
+        "$comment",
+        "examples",
+        "default",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "$schema",
+        "$id",
+        "contentMediaType",
+        "contentEncoding",
+        "discriminator",
+        "x-guidance",
+    ]
 )
 """Keywords that say nothing about which values are valid; they are in no grammar and no hash."""
 
 IN_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-IN_PLACE = (
-    "items additionalProperties not if then else contains propertyNames unevaluatedItems unevaluatedProperties".split()
-)
+IN_PLACE = [
+    "items",
+    "additionalProperties",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+]
 
 
 def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -> Any:

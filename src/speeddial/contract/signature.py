@@ -1,4 +1,4 @@
-"""From a typed function to the contract of its arguments: annotations give the types, the docstring the words."""
+"""From a typed function to the contract of its arguments: types from hints, words from the docstring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from speeddial.contract.contract import Contract
 from speeddial.contract.pythontypes import Builder
 from speeddial.contract.structs import parameters_of
 
-_SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns?|Raises|Yields?|Examples?|Notes?|Attributes)\s*:\s*$")
+_SECTION = re.compile(
+    r"^(Args|Arguments|Parameters|Returns?|Raises|Yields?|Examples?|Notes?|Attributes)\s*:\s*$"
+)
 _PARAMETER = re.compile(r"^\s*\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
 
 

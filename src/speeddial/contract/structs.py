@@ -1,4 +1,4 @@
-"""Kinds of objects with known keys: Pydantic models, dataclasses, TypedDicts and the parameters of a function."""
+"""Kinds of objects with known keys: Pydantic models, dataclasses, TypedDicts, a function's parameters."""
 
 from __future__ import annotations
 
@@ -60,7 +60,11 @@ def _make(
 def _own_doc(tp: type) -> str:
     """The first paragraph of a class's own docstring; a dataclass's generated one says nothing."""
     text = vars(tp).get("__doc__") or ""
-    return "" if text.startswith(f"{tp.__name__}(") else " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+    return (
+        ""
+        if text.startswith(f"{tp.__name__}(")
+        else " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+    )
 
 
 def hints_of(tp: Any, where: str) -> dict[str, Any]:
@@ -85,7 +89,9 @@ def _model(builder: Builder, tp: type[BaseModel], path: str) -> Kind:
         where = f"field {tp.__name__}.{name}"
         alias = info.validation_alias if info.validation_alias is not None else info.alias
         if alias is not None and not isinstance(alias, str):
-            raise DefinitionError(f"{where}: {type(alias).__name__} gives one field several keys", hint="use one alias")
+            raise DefinitionError(
+                f"{where}: {type(alias).__name__} gives one field several keys", hint="use one alias"
+            )
         key = name if by_name or alias is None else alias
         kind = builder.kind(info.annotation, where, join(path, key), [info])
         fields.append(Field(key, name, kind, info.is_required(), _model_default(info)))
@@ -183,7 +189,12 @@ def _dataclass(builder: Builder, tp: Any, path: str) -> Kind:
 def _typed_dict(builder: Builder, tp: Any, path: str) -> Kind:
     hints = hints_of(tp, f"TypedDict {tp.__name__}")
     fields = [
-        Field(name, name, builder.kind(hint, f"key {tp.__name__}[{name!r}]", join(path, name)), name in tp.__required_keys__)
+        Field(
+            name,
+            name,
+            builder.kind(hint, f"key {tp.__name__}[{name!r}]", join(path, name)),
+            name in tp.__required_keys__,
+        )
         for name, hint in hints.items()
     ]
     return _make(tp, fields, _same, _same, lambda value, changes: {**value, **changes}, plain=True)
@@ -209,9 +220,13 @@ def parameters_of(
         where = f"parameter {parameter.name!r} of {name}"
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-            raise DefinitionError(f"{where}: {stars}{parameter.name} takes anything", hint="name each parameter and its type")
+            raise DefinitionError(
+                f"{where}: {stars}{parameter.name} takes anything", hint="name each parameter and its type"
+            )
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise DefinitionError(f"{where}: positional only", hint="drop the / : arguments are passed by name")
+            raise DefinitionError(
+                f"{where}: positional only", hint="drop the / : arguments are passed by name"
+            )
         if parameter.name not in hints:
             raise DefinitionError(f"{where}: no type", hint=f"annotate it, for example {parameter.name}: str")
         kind = builder.kind(hints[parameter.name], where, parameter.name)

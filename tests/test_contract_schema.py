@@ -1,0 +1,383 @@
+"""Contracts of JSON Schemas that others wrote: closing, bounding, rewriting, agreement with jsonschema."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+import pytest
+from contract_strategies import Typed, accepts, typed, walk
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter, ValidationError
+
+from speeddial.contract import Contract, parse_json
+from speeddial.errors import ContractViolation, DefinitionError
+
+WEATHER = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "description": "Where"},
+        "days": {"type": "integer", "minimum": 1, "maximum": 7},
+        "units": {"enum": ["metric", "imperial"]},
+    },
+    "required": ["city"],
+}
+
+
+def test_an_object_that_lists_properties_is_closed_and_bounded() -> None:
+    contract = Contract.from_schema(WEATHER)
+    assert contract.schema["additionalProperties"] is False
+    assert contract.schema["properties"]["city"]["maxLength"] == 4096
+    assert contract.parse('{"city":"Bonn","days":3}') == {"city": "Bonn", "days": 3}
+    assert [str(problem) for problem in contract.check({"city": "Bonn", "days": 3.0, "x": 1})] == [
+        "days: expected an integer >= 1 and <= 7, got 3.0 (number)",
+        'x: expected no such key, got the key "x"; valid: city, days, units',
+    ]
+    assert contract.dump({"units": "metric", "city": "Bonn"}) == '{"city":"Bonn","units":"metric"}'
+    assert "additionalProperties" not in WEATHER
+
+
+def test_an_object_that_says_others_are_welcome_stays_open() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": True}
+    contract = Contract.from_schema(schema)
+    assert contract.check({"a": 1, "b": [1]}) == []
+    assert "value: duplicate keys" in contract.report.after
+
+
+def test_parts_of_a_combination_are_not_closed_against_each_other() -> None:
+    schema = {
+        "allOf": [
+            {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+            {"$ref": "#/$defs/named"},
+        ],
+        "$defs": {
+            "named": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+        },
+    }
+    contract = Contract.from_schema(schema)
+    assert contract.check({"a": 1, "name": "x"}) == []
+    assert contract.grammar
+    single = {"anyOf": [{"type": "object", "properties": {"a": {"type": "integer"}}}, {"type": "null"}]}
+    assert Contract.from_schema(single).check({"b": 1})
+
+
+AFTER: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
+    (
+        {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True},
+        "uniqueItems",
+        [[1, 2], []],
+        [[1, 1]],
+    ),
+    ({"type": "string", "not": {"const": "a"}}, "not", ["b"], ["a"]),
+    ({"type": "array", "items": {"type": "integer"}, "contains": {"const": 1}}, "contains", [[1, 2]], [[2]]),
+    ({"type": "string", "pattern": "^(?!x).*$"}, "pattern", ["abc"], ["xbc"]),
+    ({"type": "string", "format": "idn-email"}, "format idn-email", ["a@b.de"], ["ab"]),
+    ({"oneOf": [{"type": "integer", "minimum": 1}, {"type": "integer", "maximum": 5}]}, "oneOf", [7, 0], [3]),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "dependentRequired": {"a": ["b"]},
+        },
+        "dependentRequired",
+        [{"b": 1}, {"a": 1, "b": 2}],
+        [{"a": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"k": {"enum": ["a", "b"]}, "v": {"type": "integer"}},
+            "if": {"properties": {"k": {"const": "a"}}},
+            "then": {"required": ["v"]},
+        },
+        "if",
+        [{"k": "b"}, {"k": "a", "v": 1}],
+        [{"k": "a"}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "minProperties": 1,
+        },
+        "minProperties",
+        [{"b": 1}],
+        [{}],
+    ),
+    ({"type": "integer", "minimum": 2**60 + 1}, "minimum", [2**60 + 1], [2**60]),
+]
+
+
+@pytest.mark.parametrize(("schema", "keyword", "right", "wrong"), AFTER, ids=[row[1] for row in AFTER])
+def test_what_the_grammar_cannot_hold_is_reported_and_checked(
+    schema: dict[str, Any], keyword: str, right: list[Any], wrong: list[Any]
+) -> None:
+    contract = Contract.from_schema(schema)
+    assert any(line.startswith(f"value: {keyword}") for line in contract.report.after), contract.report.after
+    for value in right:
+        assert contract.check(value) == []
+        assert accepts(contract, json.dumps(value, separators=(",", ":")))
+    for value in wrong:
+        assert contract.check(value)
+
+
+REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
+    ({"enum": ["a", "b"], "not": {"const": "b"}}, ["a"], ["b"]),
+    ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, ["a", 1], [None, 1.5]),
+    ({"oneOf": [{"const": 1}, {"enum": [2, 3]}]}, [1, 3], [4]),
+    (
+        {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"k": {"const": "a"}, "x": {"type": "integer"}},
+                    "required": ["k"],
+                },
+                {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]},
+            ]
+        },
+        [{"k": "a", "x": 1}, {"k": "b"}],
+        [{"k": "b", "x": 1}, {"k": "c"}],
+    ),
+    (
+        {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "propertyNames": {"enum": ["a", "b"]},
+        },
+        [{"a": 1}],
+        [{"c": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "propertyNames": {"pattern": "^[a-z]$"},
+        },
+        [{"a": 1}],
+        [{"C": 1}],
+    ),
+    ({"type": "string", "format": "date"}, ["2024-02-29"], ["2023-02-29", "0000-01-01"]),
+    (
+        {"type": "string", "format": "date-time"},
+        ["2024-02-29T10:00:00Z"],
+        ["2024-02-29T10:00:60Z", "2024-02-29T10:00:00"],
+    ),
+    ({"type": "string", "format": "time"}, ["10:00:00Z"], ["10:00:60Z"]),
+    ({"type": "number", "minimum": 0, "exclusiveMaximum": True, "maximum": 2}, [1.5], [2, -1]),
+    ({"type": ["string", "null"], "maxLength": 3}, ["abc", None], ["abcd", 1]),
+    ({"type": "array", "items": [{"type": "integer"}], "additionalItems": False}, [[1]], [["a"], [1, 2]]),
+    ({"const": 1.0}, [1], [1.0, 2, True]),
+]
+
+
+@pytest.mark.parametrize(("schema", "right", "wrong"), REWRITTEN, ids=[str(row[0])[:50] for row in REWRITTEN])
+def test_what_can_be_rewritten_is_enforced_by_the_grammar(
+    schema: dict[str, Any], right: list[Any], wrong: list[Any]
+) -> None:
+    contract = Contract.from_schema(schema)
+    for value in right:
+        assert contract.check(value) == []
+        assert accepts(contract, json.dumps(value, separators=(",", ":")))
+    for value in wrong:
+        assert contract.check(value)
+        assert not accepts(contract, json.dumps(value, separators=(",", ":")))
+
+
+REFUSED: list[tuple[Any, str]] = [
+    ("string", "a JSON Schema is expected"),
+    ({"$ref": "https://example.com/x.json"}, "points outside"),
+    ({"$ref": "#/$defs/none"}, "there is nothing at"),
+    ({"$ref": "#"}, "refers to itself"),
+    (
+        {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}, {"type": "null"}]}}},
+        "refers to itself",
+    ),
+    ({"type": "array", "items": {"type": "integr"}, "contains": {}}, "not a JSON Schema"),
+    ({"const": 0.12345678901234567}, "more digits"),
+]
+
+
+@pytest.mark.parametrize(("schema", "message"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_what_is_no_usable_schema_is_refused(schema: Any, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        Contract.from_schema(schema)
+
+
+def test_a_schema_that_llguidance_refuses_is_refused_with_its_own_words() -> None:
+    contract = Contract.from_schema({"type": "integer", "minimum": 5, "maximum": 1}, name="the tool")
+    with pytest.raises(DefinitionError, match=r"the tool: no grammar for this schema: .*5") as caught:
+        _ = contract.grammar
+    assert caught.value.hint
+
+
+def table_schema(columns: int) -> dict[str, Any]:
+    names = [f"column {index}" for index in range(columns)]
+    column = {"enum": names}
+    conditions = [
+        {
+            "type": "object",
+            "properties": {
+                "column": {"enum": names[0::2]},
+                "op": {"enum": ["=", "<", ">"]},
+                "value": {"type": "number"},
+            },
+            "required": ["column", "op", "value"],
+        },
+        {
+            "type": "object",
+            "properties": {
+                "column": {"enum": names[1::2]},
+                "op": {"enum": ["=", "contains"]},
+                "value": {"type": "string"},
+            },
+            "required": ["column", "op", "value"],
+        },
+    ]
+    select = {
+        "type": "object",
+        "properties": {"column": column, "aggregate": {"enum": ["count", "sum", "avg"]}},
+        "required": ["column"],
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "select": {"type": "array", "items": select, "minItems": 1, "maxItems": 8},
+            "where": {"type": "array", "items": {"anyOf": conditions}, "maxItems": 8},
+            "group_by": {"type": "array", "items": column, "maxItems": 4},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+        },
+        "required": ["select"],
+    }
+
+
+def test_a_table_contract_compiles_in_milliseconds_and_once() -> None:
+    assert Contract.from_schema(table_schema(3)).grammar
+    contract = Contract.from_schema(table_schema(60))
+    start = time.process_time()
+    _ = contract.grammar
+    first = time.process_time() - start
+    again = Contract.from_schema(table_schema(60))
+    assert again.schema_hash == contract.schema_hash
+    start = time.process_time()
+    _ = again.grammar
+    second = time.process_time() - start
+    # 4 ms on a quiet machine; the bound is for busy ones.
+    assert first < 0.1
+    assert second < 0.05
+    problem = contract.check(
+        {"select": [{"column": "column 1"}], "where": [{"column": "column 1", "op": "<", "value": "x"}]}
+    )[0]
+    assert (problem.path, problem.valid) == ("where[0].op", ('"="', '"contains"'))
+
+
+def _mutations(value: Any, choose: random.Random) -> Any:
+    """`value` with one thing in it changed."""
+    others = [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -7,
+        2.5,
+        5.0,
+        1e300,
+        "",
+        "x",
+        "5",
+        "2024-01-01",
+        [],
+        [1],
+        {},
+        {"a": 1},
+        10**30,
+    ]
+    if isinstance(value, dict) and value and choose.random() < 0.8:
+        key = choose.choice(list(value))
+        changed = dict(value)
+        if choose.random() < 0.2:
+            del changed[key]
+        else:
+            changed[key] = _mutations(value[key], choose)
+        return changed
+    if isinstance(value, list) and value and choose.random() < 0.8:
+        index = choose.randrange(len(value))
+        return [*value[:index], _mutations(value[index], choose), *value[index + 1 :]]
+    return choose.choice(others)
+
+
+def _has_whole_float(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_whole_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and value.is_integer()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(typed, st.data(), st.integers(0, 1 << 30))
+def test_the_check_agrees_with_jsonschema_and_with_pydantic(
+    one: Typed, data: st.DataObject, seed: int
+) -> None:
+    contract = Contract.of(one.tp)
+    value = _mutations(parse_json(contract.dump(data.draw(one.values))), random.Random(seed))
+    problems = contract.check(value)
+    # The independent validator counts 5.0 as an integer; everything else it must see alike.
+    independent = Draft202012Validator(contract.full_schema).is_valid(value)
+    if not problems:
+        assert independent
+        try:
+            TypeAdapter(one.tp).validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            raise AssertionError(f"{value} passed the check and not Pydantic") from error
+    elif independent:
+        assert _has_whole_float(value) or contract.report.after
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(typed, st.data(), st.integers(0, 1 << 30))
+def test_a_schema_made_from_a_type_holds_the_same_values(one: Typed, data: st.DataObject, seed: int) -> None:
+    typed_contract = Contract.of(one.tp)
+    contract = Contract.from_schema(typed_contract.full_schema)
+    text = typed_contract.dump(data.draw(one.values))
+    value = contract.parse(text)
+    assert accepts(contract, contract.dump(value))
+    found = walk(contract, random.Random(seed))
+    if found is not None and not contract.report.after:
+        contract.parse(found)
+
+
+def test_deeply_nested_faults_take_no_exponential_time() -> None:
+    node = {
+        "$defs": {
+            "n": {
+                "oneOf": [
+                    {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}, "required": ["a"]},
+                    {
+                        "type": "object",
+                        "properties": {"a": {"$ref": "#/$defs/n"}, "b": {"type": "integer"}},
+                        "required": ["a"],
+                    },
+                    {"type": "null"},
+                ]
+            }
+        },
+        "$ref": "#/$defs/n",
+    }
+    value: Any = "wrong"
+    for _ in range(50):
+        value = {"a": value}
+    start = time.process_time()
+    with pytest.raises(ContractViolation):
+        Contract.from_schema(node).load(value)
+    assert time.process_time() - start < 2
+
+
+def test_a_pattern_made_to_blow_up_backtracking_engines_does_not() -> None:
+    contract = Contract.from_schema({"type": "string", "pattern": "^(a+)+$"})
+    start = time.process_time()
+    assert contract.check("a" * 4000 + "!")
+    assert time.process_time() - start < 1
