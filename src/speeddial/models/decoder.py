@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
+import onnxruntime as ort  # type: ignore[import-untyped]
 
 from speeddial.errors import EngineError
 from speeddial.models.adapter import TENSORS, no_adapter, read_adapter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +16,17 @@ from outlines.models.base import Model as OutlinesModel
 
 from speeddial.contract import Contract
 from speeddial.errors import Cancelled, EngineRefused, EngineTimeout
+from speeddial.messages import compact_json
 from speeddial.models import canary as proof
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
 from speeddial.models.chat_tokenizer import ChatTokenizer
-from speeddial.models.decoder import Adapter, Decoder, Context
-from speeddial.models.guided import BACKEND, GuidedProcessor, GuidedTokenizer
+from speeddial.models.decoder import Adapter, Context, Decoder, Float32
+from speeddial.models.guided import BACKEND, GuidedDecoder, GuidedProcessor, GuidedTokenizer
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
+
+_COPIED = 3
+"""Tokens guessed ahead while a string is being copied."""
+_COPIED_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,11 @@ class Prompt:
     tokens: list[int]
     fixed: int
     """How many of them are the system message."""
+    source: str = ""
+    """The text that answers are likely to copy from."""
 
 
-class EmbeddedDecoder(OutlinesModel):  # type: ignore[misc]
+class EmbeddedDecoder(OutlinesModel):
     """The decoder as a steerable model of outlines.
 
     outlines 1.3.3's `Generator` takes only the model classes it knows; `SteerableGenerator.from_processor`
@@ -46,42 +54,71 @@ class EmbeddedDecoder(OutlinesModel):  # type: ignore[misc]
         self.guided = GuidedTokenizer(self.chat.json, self.chat.size, self.chat.end)
         self.decoder = Decoder(base.graph)
 
-    def generate(
-        self,
-        model_input: Prompt,
-        output_type: GuidedProcessor | None = None,
-        *,
-        adapter: Adapter | None = None,
-        max_tokens: int = 256,
-        check: Callable[[], None] = lambda: None,
-    ) -> str:
+    def generate(self, model_input: Prompt, output_type: Any = None, **inference_kwargs: Any) -> str:
         """Decode under a processor.
 
         Args:
             model_input: the conversation.
-            output_type: the processor; required, for this engine decodes nothing unconstrained.
-            adapter: None for the base alone.
-            max_tokens: the processor's budget.
-            check: called between tokens; raises to stop.
+            output_type: a `GuidedProcessor`; required, for this engine decodes nothing unconstrained.
+            inference_kwargs: `adapter` (an `Adapter`; none for the base alone) and `check` (called between
+                tokens; raises to stop).
 
         Returns:
             The text; tokens and confidence are in the processor's decoder.
         """
-        if output_type is None:
+        if not isinstance(output_type, GuidedProcessor):
             raise EngineRefused("the embedded engine decodes under a contract only")
+        adapter: Adapter = inference_kwargs.get("adapter") or self.decoder.base
+        check: Callable[[], None] = inference_kwargs.get("check") or (lambda: None)
         guided = output_type.decoder
-        capacity = len(model_input.tokens) + max_tokens
-        with self.decoder.sequence(capacity, adapter or self.decoder.base) as context:
-            pending = guided.take_forced()
+        capacity = len(model_input.tokens) + guided.max_tokens + _COPIED
+        with self.decoder.sequence(capacity, adapter) as context:
+            shown = [*model_input.tokens, *guided.take_forced()]
             if not guided.done:
-                logits = self.decoder.start(context, model_input.tokens + pending, model_input.fixed)
+                logits = self.decoder.start(context, shown, model_input.fixed)
+            draft: list[int] = []
             while not guided.done:
                 check()
-                chosen = output_type(np.array([context.tokens]), logits)
-                token = int(chosen[0].argmax())
+                pending = self._choose(output_type, context, logits, draft)
                 if not guided.done:
-                    logits = self.decoder.extend(context, [token, *guided.take_forced()])
+                    draft = self._draft(guided, model_input.source) if guided.temperature == 0 else []
+                    logits = self.decoder.extend(context, [*pending, *draft], wanted=1 + len(draft))
         return guided.text
+
+    def _choose(
+        self, processor: GuidedProcessor, context: Context, logits: Float32, draft: list[int]
+    ) -> list[int]:
+        """Choose tokens as long as the draft guessed them; gives those that the context has not seen yet."""
+        guided = processor.decoder
+        seen = 0
+        while True:
+            chosen = processor(np.array([context.tokens]), logits[seen : seen + 1])
+            taken = [int(chosen[0].argmax()), *guided.take_forced()]
+            known = 0
+            while known < len(taken) and draft[seen + known : seen + known + 1] == taken[known : known + 1]:
+                known += 1
+            seen += known
+            if guided.done or known < len(taken):
+                # What was guessed wrongly is overwritten in the cache by what comes next.
+                del context.tokens[len(context.tokens) - (len(draft) - seen) :]
+                return taken[known:]
+
+    def _draft(self, guided: GuidedDecoder, source: str) -> list[int]:
+        """What may come next if the string under way is copied from the request.
+
+        Several tokens in one pass cost little more than one (17 ms of processor time for four, 14 for one),
+        and experts mostly copy phrases. A wrong guess changes nothing in the output.
+        """
+        raw = open_string(guided.text)
+        try:
+            written = json.loads(f'"{raw}"').lower()
+        except ValueError:  # it ends within an escape
+            return []
+        found = source.lower().find(written) if written else -1
+        if found < 0:
+            return []
+        ahead = source[found + len(written) :][:_COPIED_CHARACTERS]
+        return self.chat.encode(compact_json(ahead)[1:-1])[:_COPIED]
 
     def generate_batch(self, model_input: Any, output_type: Any = None, **inference_kwargs: Any) -> list[str]:
         return [self.generate(prompt, output_type, **inference_kwargs) for prompt in model_input]
@@ -168,8 +205,11 @@ class EmbeddedModel(Model):
             temperature=request.temperature,
             seed=request.seed,
         )
-        generator = SteerableGenerator.from_processor(engine, processor)
-        text = generator(Prompt(tokens, fixed), adapter=adapter, max_tokens=request.max_tokens, check=check)
+        # Typed for outlines' own three engines, but takes any model (tests/test_embedded.py).
+        generator = SteerableGenerator.from_processor(engine, processor)  # type: ignore[arg-type]
+        said = [message.content for message in request.messages if message.role == "user"]
+        prompt = Prompt(tokens, fixed, said[-1] if said else "")
+        text = generator(prompt, adapter=adapter, check=check)
         guided = processor.decoder
         return Completion(
             text=text,
@@ -186,3 +226,16 @@ class EmbeddedModel(Model):
         """Give the weights' memory back; the next request loads them again."""
         with self._lock:
             self._loaded = None
+
+
+def open_string(text: str) -> str:
+    """The part written so far of the JSON string that a text ends in; empty outside strings."""
+    inside, start, escaped = False, 0, False
+    for position, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif inside and character == "\\":
+            escaped = True
+        elif character == '"':
+            inside, start = not inside, position + 1
+    return text[start:] if inside else ""

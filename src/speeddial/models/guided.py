@@ -112,9 +112,9 @@ class GuidedTokenizer:
             )
         return witness
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens that a grammar accepted."""
-        return self.native.decode_bytes(list(tokens)).decode("utf-8")
+    def decode(self, tokens: Sequence[int], *, whole: bool = True) -> str:
+        """The text of tokens that a grammar accepted; a part of it may end within a character."""
+        return self.native.decode_bytes(list(tokens)).decode("utf-8", "strict" if whole else "ignore")
 
 
 class GuidedDecoder:
@@ -145,7 +145,7 @@ class GuidedDecoder:
         self.tokens: list[int] = []
         self.tokens_forced = 0
         self.done = False
-        self._budget = max_tokens
+        self.max_tokens = max_tokens
         self._random = np.random.default_rng(seed)
         self._log_probability = 0.0
         self._choices = 0
@@ -157,7 +157,7 @@ class GuidedDecoder:
     @property
     def text(self) -> str:
         """What was decoded so far."""
-        return self.tokenizer.decode(self.tokens)
+        return self.tokenizer.decode(self.tokens, whole=self.done)
 
     @property
     def confidence(self) -> float | None:
@@ -246,7 +246,7 @@ class GuidedDecoder:
         if not successor.consume_token(token):
             return False
         witness = self.tokenizer.search.after(
-            successor, token, self._witness, self._budget - len(self.tokens) - 1
+            successor, token, self._witness, self.max_tokens - len(self.tokens) - 1
         )
         if witness is None:
             return False
@@ -260,7 +260,7 @@ class GuidedDecoder:
         if self._matcher.is_stopped():
             self._check()
             self.done = True
-        elif len(self.tokens) >= self._budget and self._matcher.is_accepting():
+        elif len(self.tokens) >= self.max_tokens and self._matcher.is_accepting():
             self.done = True
 
     def _append_forced(self) -> None:
@@ -302,7 +302,7 @@ class GuidedDecoder:
             raise EngineError(f"the grammar engine gave up: {_first_line(self._matcher.get_error())}")
 
 
-class GuidedProcessor(OutlinesLogitsProcessor):  # type: ignore[misc]
+class GuidedProcessor(OutlinesLogitsProcessor):
     """`GuidedDecoder` as outlines' logits processor, for one sequence at a time.
 
     Logits cannot be un-chosen afterwards, so the token is chosen here and all others are set to minus
@@ -340,7 +340,7 @@ class GuidedProcessor(OutlinesLogitsProcessor):  # type: ignore[misc]
         if not isinstance(row, np.ndarray):
             row = row.float().cpu().numpy()
         token = self.decoder.choose(row[: self._tokenizer.size])
-        chosen = self.tensor_adapter.full_like(logits, -math.inf)
+        chosen = self.tensor_adapter.full_like(logits, -math.inf)  # type: ignore[no-untyped-call]
         chosen[0, token] = 0.0
         return chosen
 
