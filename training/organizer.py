@@ -1,8 +1,9 @@
-"""Training and development data of the organizer: HWU64 by its labels, CLINC150 as refusals, and generated requests.
+"""Training and development data of the organizer: HWU64 by its labels, refusals, and generated requests.
 
     python -m training.organizer DATA OUT [--seed N] [--generated N]
 
-DATA holds hwu64/train.jsonl.xz and clinc150/; OUT receives organizer_train.jsonl, organizer_dev_hwu.jsonl, organizer_dev_generated.jsonl.
+DATA holds hwu64/train.jsonl.xz and clinc150/. OUT receives organizer_train.jsonl, organizer_dev_hwu.jsonl and
+organizer_dev_generated.jsonl; the same seed gives the same bytes.
 """
 
 import argparse
@@ -14,13 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from training import hwu64, phrases, refusals
+from training import hwu64, hwu64_targets, phrases, refusals
 from training.hwu64 import Call, norm
 from training.references import refer
-from training.requests import MAKERS, Request
+from training.requests import Request
+from training.requests_all import draw
 from training.style import dress, faithful
 
-SYSTEM = "You are organizer. You handle calendar events, reminders, alarms, lists and mail drafts. Reply with one call as JSON."
+SYSTEM = (
+    "You are organizer. You handle calendar events, reminders, alarms, lists and mail drafts. "
+    "Reply with one call as JSON."
+)
 GENERATED, DEV_GENERATED = 18000, 400
 HWU_COPIES, SWAPS, REFUSALS_PER_INTENT, CLINC_PER_INTENT = 3, 3, 24, 7
 Row = dict[str, Any]
@@ -40,9 +45,8 @@ def dev_row(identity: str, text: str, made: Call, source: str, **more: Any) -> R
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as file:
-        return [json.loads(line) for line in file]
+    data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+    return [json.loads(line) for line in data.decode("utf-8").splitlines()]
 
 
 def write(path: Path, rows: Iterable[Row]) -> int:
@@ -54,7 +58,7 @@ def write(path: Path, rows: Iterable[Row]) -> int:
     return count
 
 
-# ---- HWU64 -------------------------------------------------------------------------------------------------------------
+# ---- HWU64 ---------------------------------------------------------------------------------------
 
 SWAPPED = ("date", "time", "person", "relation", "list_name", "event_name")
 
@@ -64,16 +68,34 @@ def value_class(label: str, value: str) -> str:
     low = value.lower()
     days = tuple(d.lower() for d in phrases.DAYS)
     if label == "date":
-        kind = "day" if low.rstrip("'s") in ("today", "tomorrow", "todays", "tomorrows") else "week" if low.startswith(("this w", "next w")) else ""
-        kind = kind or ("weekday" if low.removesuffix("'s") in days else "month" if any(m.lower() in low for m in phrases.MONTHS) else low)
+        kind = (
+            "day"
+            if low.rstrip("'s") in ("today", "tomorrow", "todays", "tomorrows")
+            else "week"
+            if low.startswith(("this w", "next w"))
+            else ""
+        )
+        kind = kind or (
+            "weekday"
+            if low.removesuffix("'s") in days
+            else "month"
+            if any(m.lower() in low for m in phrases.MONTHS)
+            else low
+        )
         return f"date:{kind}:{low.endswith(chr(39) + 's')}"
     if label == "time":
-        clock = low.split()[0] in phrases.ONES and not hwu64.CLOCK_WORDS.search(low) and not hwu64.DATE_WORDS.search(low)
+        clock = (
+            low.split()[0] in phrases.ONES
+            and not hwu64_targets.CLOCK_WORDS.search(low)
+            and not hwu64_targets.DATE_WORDS.search(low)
+        )
         return f"time:{'clock' + str(low.endswith('m')) if clock else low}"
     if label in ("person", "relation"):
         return f"{label}:{low.endswith(chr(39) + 's')}:{low.endswith('s')}"
     if label == "event_name":
-        return f"event:{'s' if low.endswith('s') else ''}" if len(low.split()) <= 2 and " to" not in low else low
+        return (
+            f"event:{'s' if low.endswith('s') else ''}" if len(low.split()) <= 2 and " to" not in low else low
+        )
     return label
 
 
@@ -96,7 +118,7 @@ def hwu_rows(data: list[dict[str, Any]], rng: random.Random, mapping: Mapping[st
     covered = [r for r in data if r["intent"] in mapping["intents"]]
     train = [r for r in covered if not hwu64.is_dev(r["text"])]
     dev_texts = {norm(r["text"]) for r in covered if hwu64.is_dev(r["text"])}
-    kept = [(r, made) for r in train if (made := hwu64.training_call(r, mapping))]
+    kept = [(r, made) for r in train if (made := hwu64_targets.training_call(r, mapping))]
     pools: dict[str, list[str]] = {}
     for source, _ in kept:
         for label, value, _, _ in hwu64.slots_of(source):
@@ -104,13 +126,18 @@ def hwu_rows(data: list[dict[str, Any]], rng: random.Random, mapping: Mapping[st
     for source, made in kept:
         for copy in range(HWU_COPIES):
             yield row(f"hwu64-{source['id']}-{copy}", source["text"], made, "hwu64")
-        if not source["slots"] or source["id"] in hwu64.fixed_ids():
+        if not source["slots"] or source["id"] in hwu64_targets.fixed_ids():
             continue
         for copy in range(SWAPS):
             other = swap(rng, source, pools)
-            changed = hwu64.target(other, mapping)
+            changed = hwu64_targets.target(other, mapping)
             # a swap that moves the rules' cuts is dropped: same tool and same arguments set as the original
-            if changed and changed["name"] == made["name"] and changed["arguments"].keys() == made["arguments"].keys() and norm(other["text"]) not in dev_texts:
+            if (
+                changed
+                and changed["name"] == made["name"]
+                and changed["arguments"].keys() == made["arguments"].keys()
+                and norm(other["text"]) not in dev_texts
+            ):
                 yield row(f"hwu64-{source['id']}-s{copy}", other["text"], changed, "hwu64-swapped")
 
 
@@ -121,11 +148,16 @@ def refusal_rows(data: list[dict[str, Any]], clinc: Path, rng: random.Random, de
             by_intent.setdefault(entry["intent"], []).append(entry)
     for intent, entries in sorted(by_intent.items()):
         topic = refusals.HWU64[intent]
-        made = hwu64.call("refuse", reason=f"no tool for {topic}" if topic else refusals.NOTHING)
-        for entry in rng.sample(entries, min(len(entries), 1 if dev else REFUSALS_PER_INTENT if topic else 8)):
+        talk = topic == "nothing"
+        made = hwu64.call("refuse", reason=refusals.NOTHING if talk else f"no tool for {topic}")
+        for entry in rng.sample(entries, min(len(entries), 1 if dev else 8 if talk else REFUSALS_PER_INTENT)):
             maker = dev_row if dev else row
             yield maker(f"hwu64-{entry['id']}", entry["text"], made, "hwu64-refuse")
-    domain = {i: d for d, intents in json.loads((clinc / "domains.json").read_text(encoding="utf-8")).items() for i in intents}
+    domain = {
+        i: d
+        for d, intents in json.loads((clinc / "domains.json").read_text(encoding="utf-8")).items()
+        for i in intents
+    }
     groups: dict[str, list[str]] = {}
     for entry in read(clinc / "train.jsonl.xz"):
         if hwu64.is_dev(entry["text"]) == dev:
@@ -137,12 +169,19 @@ def refusal_rows(data: list[dict[str, Any]], clinc: Path, rng: random.Random, de
         if reason is None:
             continue
         for text in rng.sample(texts, min(len(texts), CLINC_PER_INTENT)):
-            yield row(f"clinc150-{intent}-{norm(text)[:24]}", text, hwu64.call("refuse", reason=reason), "clinc150")
+            yield row(
+                f"clinc150-{intent}-{norm(text)[:24]}", text, hwu64.call("refuse", reason=reason), "clinc150"
+            )
     for number, entry in enumerate(read(clinc / "oos_train.jsonl")):
-        yield row(f"clinc150-oos-{number}", entry["text"], hwu64.call("refuse", reason="no tool for general questions"), "clinc150-oos")
+        yield row(
+            f"clinc150-oos-{number}",
+            entry["text"],
+            hwu64.call("refuse", reason="no tool for general questions"),
+            "clinc150-oos",
+        )
 
 
-# ---- generated ---------------------------------------------------------------------------------------------------------
+# ---- generated -----------------------------------------------------------------------------------
 
 
 def generate(rng: random.Random, dev: bool) -> Request:
@@ -151,8 +190,7 @@ def generate(rng: random.Random, dev: bool) -> Request:
         speech = rng.random() < 0.33
         kind = rng.random()
         if kind < 0.82:
-            maker = rng.choices([m for m, _ in MAKERS], [w for _, w in MAKERS])[0]
-            request = maker(rng, dev, speech)
+            request = draw(rng, dev, speech)
             if rng.random() < 0.01:
                 request.sources = {1: "How many orders came from Hamburg?"}
         elif kind < 0.93:
@@ -180,7 +218,9 @@ def generated_rows(count: int, seed: int, dev: bool, avoid: set[str]) -> Iterato
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
@@ -194,10 +234,23 @@ def main() -> None:
     dev = []
     seen_dev: set[str] = set()
     for entry in data:
-        if entry["intent"] in mapping["intents"] and hwu64.is_dev(entry["text"]) and norm(entry["text"]) not in seen_dev:
+        if (
+            entry["intent"] in mapping["intents"]
+            and hwu64.is_dev(entry["text"])
+            and norm(entry["text"]) not in seen_dev
+        ):
             seen_dev.add(norm(entry["text"]))
-            made = hwu64.target(entry, mapping) or hwu64.call(mapping["intents"][entry["intent"]][0])
-            dev.append(dev_row(f"hwu64-{entry['id']}", entry["text"], made, "hwu64", intent=entry["intent"], slots=entry["slots"]))
+            made = hwu64_targets.target(entry, mapping) or hwu64.call(mapping["intents"][entry["intent"]][0])
+            dev.append(
+                dev_row(
+                    f"hwu64-{entry['id']}",
+                    entry["text"],
+                    made,
+                    "hwu64",
+                    intent=entry["intent"],
+                    slots=entry["slots"],
+                )
+            )
     for entry in refusal_rows(data, options.data / "clinc150", rng, True):
         seen_dev.add(norm(entry["input"]))
         dev.append({**entry, "intent": "other", "slots": []})

@@ -1,18 +1,59 @@
-"""Date, time and repetition phrases as people type or say them: the surface with its preposition, and the value to copy."""
+"""Date, time and repetition phrases as people type or say them: the words, and the part of them to copy."""
 
 import random
 from dataclasses import dataclass
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHORT_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
-ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
-    "seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth twenty-fifth twenty-sixth "
-    "twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first"
-).split()
+ORDINALS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+    "twenty-first",
+    "twenty-second",
+    "twenty-third",
+    "twenty-fourth",
+    "twenty-fifth",
+    "twenty-sixth",
+    "twenty-seventh",
+    "twenty-eighth",
+    "twenty-ninth",
+    "thirtieth",
+    "thirty-first",
+]
 
 
 @dataclass(frozen=True)
@@ -35,7 +76,9 @@ def number(rng: random.Random, low: int, high: int, spoken: bool) -> str:
     if spoken and n <= 19:
         return TEENS[n - 13]
     if spoken:
-        tens = {2: "twenty", 3: "thirty", 4: "forty", 5: "fifty", 6: "sixty", 9: "ninety"}.get(n // 10, "forty")
+        tens = {2: "twenty", 3: "thirty", 4: "forty", 5: "fifty", 6: "sixty", 9: "ninety"}.get(
+            n // 10, "forty"
+        )
         return tens if n % 10 == 0 else f"{tens} {ONES[n % 10 - 1]}"
     return str(n)
 
@@ -52,10 +95,24 @@ def calendar_day(rng: random.Random, spoken: bool) -> Phrase:
     n = rng.randint(1, 28)
     if spoken:
         ordinal_day = ORDINALS[n - 1].replace("-", " ")
-        value = rng.choice([f"{month} {ordinal_day}", f"{month} {ordinal_day}", f"{ordinal_day} of {month}", f"{ordinal_day} {month}"])
+        value = rng.choice(
+            [
+                f"{month} {ordinal_day}",
+                f"{month} {ordinal_day}",
+                f"{ordinal_day} of {month}",
+                f"{ordinal_day} {month}",
+            ]
+        )
         if rng.random() < 0.12:
-            value += rng.choice([" twenty twenty five", " two thousand and twenty four", " twenty twenty six"])
-        return Phrase(rng.choice([f"on {value}", f"on the {value}" if "of" in value else f"on {value}", f"for {value}"]), value)
+            value += rng.choice(
+                [" twenty twenty five", " two thousand and twenty four", " twenty twenty six"]
+            )
+        return Phrase(
+            rng.choice(
+                [f"on {value}", f"on the {value}" if "of" in value else f"on {value}", f"for {value}"]
+            ),
+            value,
+        )
     year = rng.choice(["", "", "", "", f", {rng.randint(2024, 2027)}", f" {rng.randint(2024, 2027)}"])
     kind = rng.random()
     if kind < 0.3:
@@ -68,11 +125,16 @@ def calendar_day(rng: random.Random, spoken: bool) -> Phrase:
     elif kind < 0.75:
         value = f"{rng.randint(2024, 2027)}-{rng.randint(1, 12):02d}-{n:02d}"
     elif kind < 0.85:
-        value = rng.choice([f"{n}.{rng.randint(1, 12)}.{rng.randint(2024, 2027)}", f"{n:02d}.{rng.randint(1, 12):02d}.{rng.randint(2024, 2027)}"])
+        value = rng.choice(
+            [
+                f"{n}.{rng.randint(1, 12)}.{rng.randint(2024, 2027)}",
+                f"{n:02d}.{rng.randint(1, 12):02d}.{rng.randint(2024, 2027)}",
+            ]
+        )
     elif kind < 0.93:
         value = f"{rng.randint(1, 12)}/{n}"
     else:
-        value = f"{rng.choice(DAYS)}, {month} {n}" if rng.random() < 0.5 else f"{rng.choice(DAYS)} the {ordinal(n)}"
+        value = f"{rng.choice(DAYS)} the {ordinal(n)}"
     return Phrase(f"on {value}", value)
 
 
@@ -109,26 +171,63 @@ def date(rng: random.Random, spoken: bool, *, search: bool = False) -> Phrase:
     if kind < 0.84:
         count = number(rng, 2, 10, spoken)
         unit = rng.choice(["days", "days", "weeks", "months"])
-        value = rng.choice([f"in {count} {unit}", f"in {count} {unit}", f"in a {unit[:-1]}", f"{count} {unit} from now", f"{count} days from today"])
+        value = rng.choice(
+            [
+                f"in {count} {unit}",
+                f"in {count} {unit}",
+                f"in a {unit[:-1]}",
+                f"{count} {unit} from now",
+                f"{count} days from today",
+            ]
+        )
         return Phrase(value, value)
     if kind < 0.88:
         return Phrase("the day after tomorrow", "day after tomorrow")
     if search or kind > 0.94:
-        value = rng.choice(["this week", "next week", "this weekend", "next weekend", "this month", "next month", "the rest of the week"])
+        value = rng.choice(
+            [
+                "this week",
+                "next week",
+                "this weekend",
+                "next weekend",
+                "this month",
+                "next month",
+                "the rest of the week",
+            ]
+        )
         if search and rng.random() < 0.35:
             a, b = sorted(rng.sample(range(7), 2))
             month = rng.choice(MONTHS)
             value = rng.choice(
-                [f"between {DAYS[a]} and {DAYS[b]}", f"from {DAYS[a]} to {DAYS[b]}", f"in {month}", f"before {DAYS[b]}", f"after {DAYS[a]}",
-                 "in the next two weeks", "in the next 3 days", "last week", "yesterday", f"in {month}", "the next few days"]
-            )  # fmt: skip
+                [
+                    f"between {DAYS[a]} and {DAYS[b]}",
+                    f"from {DAYS[a]} to {DAYS[b]}",
+                    f"in {month}",
+                    f"before {DAYS[b]}",
+                    f"after {DAYS[a]}",
+                    "in the next two weeks",
+                    "in the next 3 days",
+                    "last week",
+                    "yesterday",
+                    f"in {month}",
+                    "the next few days",
+                ]
+            )
         surface = value
         for lead in ("in the ", "the ", "in "):
             if value.startswith(lead):
                 value = value.removeprefix(lead)
                 break
         return Phrase(surface, value)
-    value = rng.choice([f"by {rng.choice(DAYS)}", "by tomorrow", f"before {rng.choice(DAYS)}", "next week", "end of the month"])
+    value = rng.choice(
+        [
+            f"by {rng.choice(DAYS)}",
+            "by tomorrow",
+            f"before {rng.choice(DAYS)}",
+            "next week",
+            "end of the month",
+        ]
+    )
     return Phrase("at the end of the month" if value.startswith("end") else value, value)
 
 
@@ -145,11 +244,20 @@ def clock(rng: random.Random, spoken: bool) -> str:
         if kind < 0.63:
             return word
         if kind < 0.68:  # how speech recognition of HWU64 writes five thirty
-            return f"{word} hundred{rng.choice(['', ' and thirty', ' and fifteen'])}{rng.choice(['', ' am', ' pm'])}"
+            minutes = rng.choice(["", " and thirty", " and fifteen"])
+            return f"{word} hundred{minutes}{rng.choice(['', ' am', ' pm'])}"
         minutes = rng.choice(["thirty", "fifteen", "forty five", "twenty", "ten", "forty", "thirty"])
         if kind < 0.85:
             return f"{word} {minutes}{rng.choice(['', ' am', ' pm'])}"
-        return rng.choice([f"half past {word}", f"quarter past {word}", f"quarter to {word}", f"ten past {word}", f"twenty to {word}"])
+        return rng.choice(
+            [
+                f"half past {word}",
+                f"quarter past {word}",
+                f"quarter to {word}",
+                f"ten past {word}",
+                f"twenty to {word}",
+            ]
+        )
     minute = rng.choice(["00", "15", "30", "45", "30", "10", "20", "05", "50", "55"])
     if kind < 0.18:
         return str(hour)
@@ -160,19 +268,41 @@ def clock(rng: random.Random, spoken: bool) -> str:
     if kind < 0.68:
         return f"{hour}:{minute}{rng.choice(['', '', ' am', ' pm', 'am', 'pm'])}"
     if kind < 0.82:
-        return f"{rng.randint(0, 23)}:{minute}" if rng.random() < 0.5 else f"{rng.randint(6, 23):02d}:{minute}"
+        return (
+            f"{rng.randint(0, 23)}:{minute}" if rng.random() < 0.5 else f"{rng.randint(6, 23):02d}:{minute}"
+        )
     word = ONES[hour - 1]
     return rng.choice(
-        [word, f"{word} {rng.choice(['am', 'pm'])}", f"half past {word}", f"half past {hour}", f"quarter past {hour}", f"quarter to {word}",
-         f"{word} thirty", f"ten past {word}", f"five to {hour}", f"{word} fifteen"]
-    )  # fmt: skip
+        [
+            word,
+            f"{word} {rng.choice(['am', 'pm'])}",
+            f"half past {word}",
+            f"half past {hour}",
+            f"quarter past {hour}",
+            f"quarter to {word}",
+            f"{word} thirty",
+            f"ten past {word}",
+            f"five to {hour}",
+            f"{word} fifteen",
+        ]
+    )
 
 
 def duration(rng: random.Random, spoken: bool) -> str:
     return rng.choice(
-        [f"{number(rng, 2, 12, spoken)} hours", f"{number(rng, 5, 55, spoken)} minutes", "an hour", "half an hour", "one hour", "a minute",
-         f"{number(rng, 5, 45, spoken)} minutes", "an hour and a half", f"{number(rng, 2, 5, spoken)} and a half hours", "10 minutes" if not spoken else "ten minutes"]
-    )  # fmt: skip
+        [
+            f"{number(rng, 2, 12, spoken)} hours",
+            f"{number(rng, 5, 55, spoken)} minutes",
+            "an hour",
+            "half an hour",
+            "one hour",
+            "a minute",
+            f"{number(rng, 5, 45, spoken)} minutes",
+            "an hour and a half",
+            f"{number(rng, 2, 5, spoken)} and a half hours",
+            "10 minutes" if not spoken else "ten minutes",
+        ]
+    )
 
 
 def span(rng: random.Random, spoken: bool) -> Phrase:
@@ -183,8 +313,20 @@ def span(rng: random.Random, spoken: bool) -> Phrase:
     a, b = (ONES[start - 1], ONES[end - 1]) if words else (str(start), str(end))
     half = rng.choice(["", "", " am", " pm"]) if words else rng.choice(["", "", "pm", " pm", "am"])
     if not words and rng.random() < 0.25:
-        a, b, half = f"{rng.randint(8, 13)}:{rng.choice(['00', '30'])}", f"{rng.randint(14, 19)}:{rng.choice(['00', '30', '15'])}", ""
-    value = rng.choice([f"from {a} to {b}{half}", f"from {a} to {b}{half}", f"between {a} and {b}{half}", f"from {a}{half} to {b}{half}", f"from {a} until {b}{half}"])
+        a, b, half = (
+            f"{rng.randint(8, 13)}:{rng.choice(['00', '30'])}",
+            f"{rng.randint(14, 19)}:{rng.choice(['00', '30', '15'])}",
+            "",
+        )
+    value = rng.choice(
+        [
+            f"from {a} to {b}{half}",
+            f"from {a} to {b}{half}",
+            f"between {a} and {b}{half}",
+            f"from {a}{half} to {b}{half}",
+            f"from {a} until {b}{half}",
+        ]
+    )
     if not words and rng.random() < 0.15:
         value = f"{a}-{b}{half}"
         return Phrase(rng.choice([value, f"at {value}"]), value)
@@ -216,7 +358,9 @@ def time(rng: random.Random, spoken: bool, *, spans: bool = False, relative: boo
             return Phrase(value, value)
         part = rng.choice(PART[:3])
         return Phrase(f"in the {part}", part)
-    value = f"{rng.choice(['after', 'before', 'around', 'by', 'until', 'after', 'before'])} {clock(rng, spoken)}"
+    value = (
+        f"{rng.choice(['after', 'before', 'around', 'by', 'until', 'after', 'before'])} {clock(rng, spoken)}"
+    )
     return Phrase(value, value)
 
 
@@ -225,19 +369,48 @@ def repeat(rng: random.Random, spoken: bool) -> Phrase:
     kind = rng.random()
     if kind < 0.7:
         value = rng.choice(
-            ["every day", "every day", "daily", f"every {day}", f"every {day}", f"every {day}", "every week", "weekly", "every month", "monthly",
-             "every year", "yearly", "every weekday", "every morning", "every evening", "every night", f"every {day} and {other}", "every two weeks",
-             "every other day", f"every other {day}", f"each {day}", "each week", "every first Monday of the month", "every hour", "everyday",
-             "every three months", "annually", "every weekend", f"every second {day}"]
-        )  # fmt: skip
+            [
+                "every day",
+                "every day",
+                "daily",
+                f"every {day}",
+                f"every {day}",
+                f"every {day}",
+                "every week",
+                "weekly",
+                "every month",
+                "monthly",
+                "every year",
+                "yearly",
+                "every weekday",
+                "every morning",
+                "every evening",
+                "every night",
+                f"every {day} and {other}",
+                "every two weeks",
+                "every other day",
+                f"every other {day}",
+                f"each {day}",
+                "each week",
+                "every first Monday of the month",
+                "every hour",
+                "everyday",
+                "every three months",
+                "annually",
+                "every weekend",
+                f"every second {day}",
+            ]
+        )
         return Phrase(value, value)
-    value = rng.choice(["weekdays", "weekends", f"{day}s", f"{day}s", f"{day}s and {other}s", "workdays", "school days"])
+    value = rng.choice(
+        ["weekdays", "weekends", f"{day}s", f"{day}s", f"{day}s and {other}s", "workdays", "school days"]
+    )
     return Phrase(f"on {value}", value)
 
 
 @dataclass(frozen=True)
 class When:
-    """The when-part of a request: its words and the values of `date`, `time` and `repeat` (None where absent)."""
+    """The when-part of a request: its words and the values of `date`, `time` and `repeat` (None: absent)."""
 
     surface: str
     date: str | None = None
@@ -248,8 +421,10 @@ class When:
         return {k: v for k, v in (("date", self.date), ("time", self.time), ("repeat", self.repeat)) if v}
 
 
-def when(rng: random.Random, spoken: bool, kinds: str = "dtb", *, spans: bool = False, search: bool = False) -> When:
-    """One when-part; ``kinds`` lists what may come: d date, t time, b both, r repetition, s repetition and time."""
+def when(
+    rng: random.Random, spoken: bool, kinds: str = "dtb", *, spans: bool = False, search: bool = False
+) -> When:
+    """One when-part; ``kinds``: what may come: d date, t time, b both, r repetition, s that and a time."""
     kind = rng.choice(kinds)
     if kind == "d":
         d = date(rng, spoken, search=search)

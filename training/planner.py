@@ -1,4 +1,4 @@
-"""Training and development data of the planner: compositions of organizer, table and other requests with many joints.
+"""Training and development data of the planner: organizer, table and other requests joined in many ways.
 
     python -m training.planner DATA OUT [--seed N] [--rows N]
 
@@ -14,49 +14,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training import hwu64, refusals
+from training import hwu64, hwu64_targets, refusals
 from training.hwu64 import norm
 from training.organizer import compact, read, write
 from training.planner_experts import ORGANIZER, OTHER_NAMES, OTHERS, TABLES, Other
+from training.planner_joints import compose, sentence
 from training.planner_parts import Part, Sources, elided, elided_tables
+from training.planner_wordings import (
+    FILE_FORMS,
+    FILE_FORMS_DEV,
+    VAGUE_FILES,
+    VAGUE_FILES_DEV,
+)
 from training.style import spoken
 from training.words import lines
 
 Row = dict[str, Any]
 ROWS, DEV_ROWS = 25000, 600
-HEAD = "You are the planner. Split the task into steps, one expert per step. Put what no expert can do under missing. Reply with JSON."
+HEAD = (
+    "You are the planner. Split the task into steps, one expert per step. "
+    "Put what no expert can do under missing. Reply with JSON."
+)
 DEMO = "how many orders came from berlin? then remind me tomorrow at 9 to call the dentist."
-
-# Between two sentences; the next part follows with a small letter unless the joint is empty.
-SENTENCE = lines("""
-.|.|.|Then|Then|Then|Then,|Also|Also,|After that|After that,|And|And then|Next,|Next|Afterwards|Please also|And also|Once done,|Oh, and|Now|Finally,|Plus,
-And please|Additionally,|Second,|Then please|When you have that,|One more thing:|Later,|Before that,|In addition,|And after that|Also please
-""")
-SENTENCE_DEV = lines("With that done,|On top of that,|Besides that,|As a next step,|While you're at it,|Another thing:|Right after,|Oh yes, and|Having done that,|Furthermore,")
-INLINE = (
-    " and then ", " and then ", ", then ", ", then ", " then ", ", and then ", " and also ", ", and also ", "; then ", "; ", " and ", " and ", " and ", ", and ", ", and ",
-    "; after that ", ", after that ", " - oh and ", " plus ", ", plus ", ", also ", " and after that ", " & ", " and please ", ", next ", " and finally ", "; also ", " as well as ",
-    " - and ", ", afterwards ", " but first ", ", and please also ", "... and ", " -> ",
-)  # fmt: skip
-INLINE_DEV = (" and while you're at it ", ", followed by: ", " and once that's done ", " / ", ", besides that ", " and on top of that ", " – then ", ", and when that is done ", " + ", " and next up ")
-SPOKEN = (" and then ", " then ", " and ", " and also ", " after that ", " also ", " and please ", " plus ", " next ", " and after that ", " afterwards ", " oh and ", " and ", " and then ")
-SPOKEN_DEV = (" and while you're at it ", " when that is done ", " followed by ", " besides that ", " as a next step ")
-OPENING = ("First ", "First, ", "First of all, ", "Please ", "Please first ", "To begin, ", "Hi! ", "Hello, ", "Hey, ", "Two things: ", "OK, ", "I need a few things. ", "Quick one: ")
-OPENING_DEV = ("For starters, ", "Good morning! ", "A couple of things: ", "To start with, ")
-CLOSING = (" Thanks!", " Thank you.", " Thanks a lot.", " Cheers.", " That's all.")
-
-FILE_FORMS = (
-    "{n}.csv", "{n}.csv", "{n}.csv", "{n}.csv", "{n}.parquet", "{n}.sqlite", "{n}_2024.csv", "{n}-2023.csv", "all_{n}.csv", "{n}_export.csv", "my_{n}.csv", "{n}_q3.csv", "{n}.db",
-    "company_{n}.csv", "{n}_list.csv", "{n}_final.parquet", "data/{n}.csv", "{N}.csv", "{n} 2025.csv", "raw_{n}.csv",
-)  # fmt: skip
-FILE_FORMS_DEV = ("{n}_backup.csv", "{n}_v2.parquet", "old-{n}.csv", "{n}_march.csv", "export.{n}.csv", "{n}_archive.sqlite", "branch_{n}.csv")
-VAGUE_FILES = ("data.csv", "table.csv", "export.csv", "results.csv", "file1.csv", "download.csv", "sheet.csv", "data.parquet", "main.sqlite", "records.csv", "stats.csv", "list.csv", "db.sqlite", "output.csv")
-VAGUE_FILES_DEV = ("dump.csv", "tmp.csv", "table1.csv", "report.csv", "part-0001.parquet")
 
 
 @dataclass
 class Registry:
-    """The experts of one prompt: what they are called and say of themselves; a kind without a name is not there."""
+    """The experts of one prompt: their names by kind, and their lines; a kind without a name is not there."""
 
     named: dict[str, str]
     lines: list[str]
@@ -69,7 +53,10 @@ def registry(rng: random.Random, wanted: Sequence[Other], dev: bool) -> Registry
     """A registry with the two real experts mostly, the wanted others, and some more."""
     entries: list[tuple[str, str, str]] = []
     roll = rng.random()
-    for kind, summary, gone in (("organizer", ORGANIZER, roll < 0.06), ("tables", TABLES, 0.06 <= roll < 0.13)):
+    for kind, summary, gone in (
+        ("organizer", ORGANIZER, roll < 0.06),
+        ("tables", TABLES, 0.06 <= roll < 0.13),
+    ):
         if gone:
             continue
         name = kind
@@ -84,7 +71,9 @@ def registry(rng: random.Random, wanted: Sequence[Other], dev: bool) -> Registry
     for other in others:
         entries.append((other.names[0], rng.choice(other.names), rng.choice(other.summaries)))
     rng.shuffle(entries)
-    return Registry({kind: name for kind, name, _ in entries}, [f"- {name}: {summary}" for _, name, summary in entries])
+    return Registry(
+        {kind: name for kind, name, _ in entries}, [f"- {name}: {summary}" for _, name, summary in entries]
+    )
 
 
 def file_name(rng: random.Random, noun: str, dev: bool) -> str:
@@ -93,100 +82,7 @@ def file_name(rng: random.Random, noun: str, dev: bool) -> str:
     return form.format(n=noun, N=noun.capitalize())
 
 
-# ---- composing ---------------------------------------------------------------------------------------------------------
-
-
-def sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
-EDGE = re.compile(r"^(?:(?:please|kindly|hey|hi|hello|ok|okay|and|also)\b[,!]? )+", re.IGNORECASE)
-
-
-def strip_task(text: str) -> str:
-    """The task as the plan says it: without please and greetings at its edges and without a closing period."""
-    text = EDGE.sub("", text)
-    text = re.sub(r",? (?:please|thanks|thank you)(?=[?.!]?$)", "", text, flags=re.IGNORECASE)
-    return text.rstrip(".!;, ")
-
-
-def compose(rng: random.Random, parts: Sequence[Part], dev: bool, speech: bool) -> tuple[str, list[str]]:
-    """The request and the task text of each part, verbatim in it."""
-    texts = [p.text for p in parts]
-    if speech:
-        said = [spoken(t) for t in texts]
-        text = said[0] if rng.random() > 0.06 else rng.choice(["first ", "please ", "hey "]) + said[0]
-        for other in said[1:]:
-            text += rng.choice(SPOKEN_DEV if dev and rng.random() < 0.6 else SPOKEN) + other
-        return text, [strip_task(t) for t in said]
-    form = rng.random()
-    multi = len(parts) > 1
-    tasks: list[str] = []
-    opening = ""
-    if rng.random() < (0.12 if multi else 0.06):
-        opening = rng.choice(OPENING_DEV if dev and rng.random() < 0.6 else OPENING)
-        if not multi and ("irst" in opening or "wo" in opening or "few" in opening or "couple" in opening or "start" in opening or "begin" in opening):
-            opening = ""
-    first = texts[0] if opening and opening.rstrip()[-1] not in ".!" else (sentence(texts[0]) if rng.random() < 0.85 else texts[0])
-    if multi and form < 0.06:
-        marks = rng.choice(["{}. ", "{}) ", "- ", "* ", "({}) "])
-        rows = [marks.format(n) + (sentence(t) if rng.random() < 0.7 else t) for n, t in enumerate(texts, 1)]
-        ends = ["?" if p.question and rng.random() < 0.7 else "" for p in parts]
-        head = rng.choice(["", "", "", "Please do the following:\n", "To do:\n", "My tasks:\n"])
-        body = rng.choice(["\n", "\n", " "]).join(r + e for r, e in zip(rows, ends, strict=True))
-        cut = [re.sub(r"^(?:\d\. |\d\) |\(\d\) |[-*] )", "", r) + e for r, e in zip(rows, ends, strict=True)]
-        return head + body, [strip_task(t) for t in cut]
-    text = opening + first
-    tasks.append(first)
-    for index, part in enumerate(parts[1:], 1):
-        previous = parts[index - 1]
-        other = part.text
-        by_sentence = form < 0.55 if not (0.85 < form) else rng.random() < 0.5
-        newline = form < 0.12
-        if by_sentence:
-            mark = "?" if previous.question and rng.random() < 0.85 else rng.choice([".", ".", ".", ".", "!"])
-            if mark == "?":
-                tasks[-1] += mark
-            text += mark
-            if newline:
-                joint = rng.choice(["", "", "Then ", "Also ", "And "])
-                text += "\n" + joint
-                other = other if joint else sentence(other)
-            else:
-                joint = rng.choice(SENTENCE_DEV if dev and rng.random() < 0.6 else SENTENCE)
-                if joint == "Before that," and part.reference:
-                    joint = "Then"
-                text += " "
-                if joint == ".":
-                    other = sentence(other) if rng.random() < 0.9 else other
-                else:
-                    text += joint + " "
-        else:
-            if len(parts) > 2 and index < len(parts) - 1 and rng.random() < 0.4:
-                joint = ", "
-            else:
-                joint = rng.choice(INLINE_DEV if dev and rng.random() < 0.6 else INLINE)
-                while part.reference and "first" in joint:
-                    joint = rng.choice(INLINE)
-            if "..." not in joint and previous.question and rng.random() < 0.3:
-                text += "?"
-                tasks[-1] += "?"
-                joint = " " + joint.lstrip(",;. ")
-            text += joint
-        text += other
-        tasks.append(other)
-    last = parts[-1]
-    if last.question and rng.random() < 0.75:
-        text += "?"
-        tasks[-1] += "?"
-    elif rng.random() < 0.55:
-        text += rng.choice([".", ".", ".", "!"])
-    if rng.random() < 0.03:
-        text += ("" if text[-1] in ".?!" else ".") + rng.choice(CLOSING)
-    return text, [strip_task(t) for t in tasks]
-
-
-# ---- one request with its plan ------------------------------------------------------------------------------------------
+# ---- one request with its plan -------------------------------------------------------------------
 
 
 @dataclass
@@ -244,16 +140,17 @@ def draw_parts(rng: random.Random, sources: Sources, speech: bool) -> Drawn:
     return Drawn(parts, list(dict.fromkeys(wanted)))
 
 
+def served(part: Part, named: dict[str, str]) -> bool:
+    return part.kind in named and not (part.kind == "tables" and part.file is None)
+
+
 def plan_of(parts: Sequence[Part], tasks: Sequence[str], named: dict[str, str]) -> dict[str, Any] | None:
     """The plan; None when a part refers to what is missing (then its wording makes no sense)."""
     steps: list[dict[str, Any]] = []
     missing: list[str] = []
     number: dict[int, int] = {}
     for index, (part, task) in enumerate(zip(parts, tasks, strict=True), 1):
-        served = part.kind in named and not (part.kind == "tables" and part.file is None)
-        if any(u not in number for u in part.uses):
-            served = False
-        if not served:
+        if not served(part, named) or any(u not in number for u in part.uses):
             missing.append(task)
             continue
         step: dict[str, Any] = {"expert": named[part.kind], "task": task}
@@ -315,7 +212,9 @@ def give_files(rng: random.Random, parts: Sequence[Part], sources: Sources) -> l
 
 def other_files(rng: random.Random, topics: Sequence[str], sources: Sources) -> list[str]:
     count = rng.choice([0, 0, 0, 1, 1, 2])
-    nouns = [t.many for t in sources.tables if not any(t.many in topic or topic in t.many for topic in topics)]
+    nouns = [
+        t.many for t in sources.tables if not any(t.many in topic or topic in t.many for topic in topics)
+    ]
     return [file_name(rng, n, sources.dev) for n in rng.sample(nouns, count)]
 
 
@@ -345,7 +244,9 @@ def one(rng: random.Random, sources: Sources) -> tuple[str, list[str], Registry,
             tasks = [sentence(tasks[0]) + (mark if len(tasks) == 1 else ""), *[t + mark for t in tasks[1:]]]
             text = sentence(text) + mark
     elif special < 0.085:
-        text = rng.choice([t for t in lines(refusals.EMPTY) if t.startswith("~") == dev and t != "?"]).lstrip("~")
+        text = rng.choice([t for t in lines(refusals.EMPTY) if t.startswith("~") == dev and t != "?"]).lstrip(
+            "~"
+        )
         parts, tasks, files, drawn = [Part(text, "none")], [text], [], Drawn([], [])
     else:
         drawn = draw_parts(rng, sources, speech)
@@ -356,10 +257,9 @@ def one(rng: random.Random, sources: Sources) -> tuple[str, list[str], Registry,
         text, tasks = compose(rng, parts, dev, speech)
     registered = registry(rng, drawn.wanted, dev)
     for part in parts:
-        # a served-elsewhere request whose expert is not wanted must not find it by chance under another draw
-        if part.uses and any(parts[u - 1].kind not in registered.named or (parts[u - 1].kind == "tables" and parts[u - 1].file is None) for u in part.uses):
-            if rng.random() < 0.5:
-                return None
+        # requests for the result of a part that is missing are kept, but fewer
+        if rng.random() < 0.5 and any(not served(parts[u - 1], registered.named) for u in part.uses):
+            return None
     if any(not t or len(t) > 240 for t in tasks) or len(text) > 600:
         return None
     plan = plan_of(parts, tasks, registered.named)
@@ -370,11 +270,23 @@ def user_message(text: str, files: Sequence[str]) -> str:
     return (f"Files: {', '.join(files)}\n" if files else "") + f"Task: {text}"
 
 
-def make_row(identity: str, text: str, files: Sequence[str], registered: Registry, plan: dict[str, Any], dev: bool) -> Row:
-    contents = (("system", registered.system()), ("user", user_message(text, files)), ("assistant", compact(plan)))
-    row: Row = {"id": identity, "messages": [{"role": r, "content": c} for r, c in contents], "source": "composed"}
+def make_row(
+    identity: str, text: str, files: Sequence[str], registered: Registry, plan: dict[str, Any], dev: bool
+) -> Row:
+    contents = (
+        ("system", registered.system()),
+        ("user", user_message(text, files)),
+        ("assistant", compact(plan)),
+    )
+    row: Row = {
+        "id": identity,
+        "messages": [{"role": r, "content": c} for r, c in contents],
+        "source": "composed",
+    }
     if dev:
-        experts = [dict(zip(("name", "summary"), line[2:].split(": ", 1), strict=True)) for line in registered.lines]
+        experts = [
+            dict(zip(("name", "summary"), line[2:].split(": ", 1), strict=True)) for line in registered.lines
+        ]
         row |= {"input": text, "files": list(files), "experts": experts, "plan": plan}
     return row
 
@@ -392,7 +304,14 @@ def rows(count: int, seed: int, sources: Sources, avoid: set[str]) -> Iterator[R
         if len(text.split()) > 3:
             seen.add(norm(text))
         made += 1
-        yield make_row(f"planner-{'dev' if sources.dev else 'train'}-{seed}-{made}", text, files, registered, plan, sources.dev)
+        yield make_row(
+            f"planner-{'dev' if sources.dev else 'train'}-{seed}-{made}",
+            text,
+            files,
+            registered,
+            plan,
+            sources.dev,
+        )
 
 
 def load_sources(data: Path, dev: bool) -> Sources:
@@ -405,18 +324,24 @@ def load_sources(data: Path, dev: bool) -> Sources:
             continue
         if entry["intent"] not in mapping["intents"]:
             intents.setdefault(entry["intent"], []).append(entry["text"])
-        elif dev or hwu64.training_call(entry, mapping):
+        elif dev or hwu64_targets.training_call(entry, mapping):
             covered.setdefault(entry["intent"], []).append(entry["text"])
     for entry in read(data / "clinc150" / "train.jsonl.xz"):
         if hwu64.is_dev(entry["text"]) == dev:
             intents.setdefault(entry["intent"], []).append(entry["text"])
     questions = read(data / "wikisql" / ("dev.jsonl.xz" if dev else "train.jsonl.xz"))
-    wikisql = [(q["q"], q["sel"]) for q in random.Random(1).sample(questions, min(len(questions), 12000)) if 4 < len(q["q"].split()) < 22]
+    wikisql = [
+        (q["q"], q["sel"])
+        for q in random.Random(1).sample(questions, min(len(questions), 12000))
+        if 4 < len(q["q"].split()) < 22
+    ]
     return Sources(dev, covered, intents, wikisql)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
@@ -424,13 +349,20 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     dev = list(rows(DEV_ROWS, options.seed, load_sources(options.data, True), set()))
-    train = rows(options.rows, options.seed, load_sources(options.data, False), {norm(r["input"]) for r in dev})
+    train = rows(
+        options.rows, options.seed, load_sources(options.data, False), {norm(r["input"]) for r in dev}
+    )
     for name, made in (("dev", dev), ("train", list(train))):
         print(f"planner_{name}.jsonl: {write(options.out / f'planner_{name}.jsonl', made)} rows")
         import json
 
         plans = [json.loads(r["messages"][2]["content"]) for r in made]
-        print("   steps", sorted(Counter(len(p["steps"]) for p in plans).items()), "missing", sum("missing" in p for p in plans))
+        print(
+            "   steps",
+            sorted(Counter(len(p["steps"]) for p in plans).items()),
+            "missing",
+            sum("missing" in p for p in plans),
+        )
 
 
 if __name__ == "__main__":

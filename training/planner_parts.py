@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from training import phrases, references, refusals, words
-from training.requests import MAKERS, Request, addressee, template
 from training.planner_experts import Other
+from training.requests import Request, addressee, template
+from training.requests_all import draw
 from training.style import QUESTION, faithful, map_strings, polite, spoken
 from training.tables_questions import ask
 from training.tables_schemas import HELD_OUT, TABLES, Table, parse_tables
@@ -20,7 +21,10 @@ ANSWERING = ("find_events", "find_alarms", "show_list")
 
 @dataclass
 class Part:
-    """One thing asked. ``kind``: organizer, tables, the name of another expert's class, or none; ``uses`` counts backwards results."""
+    """One thing asked. ``kind``: organizer, tables, the first name of another expert, or none.
+
+    ``uses`` are the numbers of the earlier parts whose results it needs; ``answers`` says whether it has one.
+    """
 
     text: str
     kind: str
@@ -33,7 +37,7 @@ class Part:
 
 
 def decapital(text: str) -> str:
-    """The text as it goes on in a sentence: a small first letter, unless its first word is more than a capitalised one."""
+    """The text as it goes on in a sentence: a small first letter, unless more of the word is in capitals."""
     first = text.split(" ", 1)[0]
     return text[0].lower() + text[1:] if first[1:].islower() else text
 
@@ -42,7 +46,11 @@ class Sources:
     """Where parts are drawn from: one side of the split, train or dev."""
 
     def __init__(
-        self, dev: bool, hwu: Mapping[str, Sequence[str]], intents: Mapping[str, Sequence[str]], wikisql: Sequence[tuple[str, str]]
+        self,
+        dev: bool,
+        hwu: Mapping[str, Sequence[str]],
+        intents: Mapping[str, Sequence[str]],
+        wikisql: Sequence[tuple[str, str]],
     ) -> None:
         self.dev, self.hwu, self.intents, self.wikisql = dev, hwu, intents, wikisql
         self.seen: list[Table] = parse_tables(TABLES)
@@ -58,8 +66,7 @@ class Sources:
                 answers = intent in ("calendar_query", "alarm_query", "lists_query")
                 return Part(text, "organizer", bool(QUESTION.match(text)), answers)
         while True:
-            maker = rng.choices([m for m, _ in MAKERS], [w for _, w in MAKERS])[0]
-            request = maker(rng, self.dev, speech)
+            request = draw(rng, self.dev, speech)
             made = request.call
             if speech:
                 made = {**made, "arguments": map_strings(made["arguments"], spoken)}
@@ -96,20 +103,36 @@ class Sources:
         return Part(text.rstrip("?."), kind.names[0], bool(QUESTION.match(text)), kind.answers)
 
     def unserved(self, rng: random.Random) -> Part:
-        """A request that sounds like the organizer's, or like anybody's, and is nobody's: reading mail, contacts, files."""
-        intents = [i for i in ("email_query", "email_querycontact", "email_addcontact") if self.intents.get(i)]
+        """A request that sounds like the organizer's, or anybody's, and is nobody's: reading mail, files."""
+        intents = [
+            i for i in ("email_query", "email_querycontact", "email_addcontact") if self.intents.get(i)
+        ]
         if intents and rng.random() < 0.4:
             text = rng.choice(self.intents[rng.choice(intents)])
             return Part(text, "none", bool(QUESTION.match(text)))
-        topic = rng.choice(["checking mail", "contacts", "files", "sending mail", "health advice", "ordering", "sport results"])
+        topic = rng.choice(
+            [
+                "checking mail",
+                "contacts",
+                "files",
+                "sending mail",
+                "health advice",
+                "ordering",
+                "sport results",
+            ]
+        )
         text = fill(rng, template(rng, refusals.MODERN[topic], self.dev), self.dev)
         return Part(text.rstrip("?."), "none", bool(QUESTION.match(text)))
 
     # -- references
 
     def reference(self, rng: random.Random, speech: bool, count: int, ordinal: str = "") -> Part:
-        """An organizer request about earlier results: ``count`` of them, or the one that ``ordinal`` names."""
-        said = rng.choice([f"the {ordinal} {noun}" for noun in ("number", "result", "answer", "one")]) if ordinal else ""
+        """An organizer request about ``count`` earlier results, or the one that ``ordinal`` names."""
+        said = (
+            rng.choice([f"the {ordinal} {noun}" for noun in ("number", "result", "answer", "one")])
+            if ordinal
+            else ""
+        )
         request = references.refer(rng, self.dev, speech, count, said)
         text = re.sub(r"[.!?]+$", "", request.text)
         if rng.random() < 0.06:
@@ -118,18 +141,24 @@ class Sources:
 
 
 def fill(rng: random.Random, text: str, dev: bool) -> str:
-    cities = words.lines("Berlin|Paris|Tokyo|Lagos|Lima|Oslo|Boston|Madrid|Mumbai|Cairo|Sydney|Toronto|Rome|Seoul|Vienna|Denver|Nairobi")
+    cities = words.lines(
+        "Berlin|Paris|Tokyo|Lagos|Lima|Oslo|Boston|Madrid|Mumbai|Cairo|Sydney|Rome|Seoul|Vienna|Nairobi"
+    )
     return text.format(
-        c=rng.choice(cities), p=pick(rng, words.FIRST, dev), n=rng.randint(2, 99), m=rng.randint(100, 999), b=rng.choice(['"see you tomorrow"', "good morning", "'where is the station'", "happy birthday"]),
+        c=rng.choice(cities),
+        p=pick(rng, words.FIRST, dev),
+        n=rng.randint(2, 99),
+        m=rng.randint(100, 999),
+        b=rng.choice(['"see you tomorrow"', "good morning", "'where is the station'", "happy birthday"]),
         l=rng.choice(words.lines("German|French|Spanish|Turkish|Hindi|Polish|Swahili|Korean")),
-    )  # fmt: skip
+    )
 
 
-# ---- one wording, several steps ------------------------------------------------------------------------------------------
+# ---- one wording, several steps ----------------------------------------------------------------------
 
 
 def elided(rng: random.Random, dev: bool, speech: bool) -> tuple[str, list[str]]:
-    """A request whose second half leaves the verb out, and its two (or three) tasks with the verb repeated."""
+    """A request whose second half leaves the verb out, and its tasks with the verb repeated."""
     x, y, z = (pick(rng, words.VERB_TASK, dev) for _ in range(3))
     w1, w2, w3 = (phrases.when(rng, speech, "tttdb").surface for _ in range(3))
     names = [pick(rng, words.LIST, dev) for _ in range(2)]
@@ -141,13 +170,24 @@ def elided(rng: random.Random, dev: bool, speech: bool) -> tuple[str, list[str]]
     joint = rng.choice([" and ", " and ", ", and ", " and also ", ", "])
     kind = rng.randrange(11)
     if kind == 0:
-        return f"remind me {w1} to {x}{joint}{w2} to {y}", [f"remind me {w1} to {x}", f"remind me {w2} to {y}"]
+        return f"remind me {w1} to {x}{joint}{w2} to {y}", [
+            f"remind me {w1} to {x}",
+            f"remind me {w2} to {y}",
+        ]
     if kind == 1:
-        return f"remind me to {x} {w1}{joint}to {y} {w2}", [f"remind me to {x} {w1}", f"remind me to {y} {w2}"]
+        return f"remind me to {x} {w1}{joint}to {y} {w2}", [
+            f"remind me to {x} {w1}",
+            f"remind me to {y} {w2}",
+        ]
     if kind == 2:
-        return f"remind me {w1} to {x}, {w2} to {y} and {w3} to {z}", [f"remind me {w} to {v}" for w, v in ((w1, x), (w2, y), (w3, z))]
+        return f"remind me {w1} to {x}, {w2} to {y} and {w3} to {z}", [
+            f"remind me {w} to {v}" for w, v in ((w1, x), (w2, y), (w3, z))
+        ]
     if kind == 3:
-        return f"add {i} to my {names[0]} list{joint}{j} to my {names[1]} list", [f"add {i} to my {names[0]} list", f"add {j} to my {names[1]} list"]
+        return f"add {i} to my {names[0]} list{joint}{j} to my {names[1]} list", [
+            f"add {i} to my {names[0]} list",
+            f"add {j} to my {names[1]} list",
+        ]
     if kind == 4:
         return f"email {p} that {b}{joint}{q} that {c}", [f"email {p} that {b}", f"email {q} that {c}"]
     if kind == 5:
@@ -161,19 +201,41 @@ def elided(rng: random.Random, dev: bool, speech: bool) -> tuple[str, list[str]]
     if kind == 7:
         return f"schedule a {t} {w1}{joint}a {u} {w2}", [f"schedule a {t} {w1}", f"schedule a {u} {w2}"]
     if kind == 8:
-        return f"put {i} on the {names[0]} list{joint}{j} on the {names[1]} list", [f"put {i} on the {names[0]} list", f"put {j} on the {names[1]} list"]
+        return f"put {i} on the {names[0]} list{joint}{j} on the {names[1]} list", [
+            f"put {i} on the {names[0]} list",
+            f"put {j} on the {names[1]} list",
+        ]
     if kind == 9:
-        return f"set a reminder to {x} {w1}{joint}another to {y} {w2}", [f"set a reminder to {x} {w1}", f"set a reminder to {y} {w2}"]
+        return f"set a reminder to {x} {w1}{joint}another to {y} {w2}", [
+            f"set a reminder to {x} {w1}",
+            f"set a reminder to {y} {w2}",
+        ]
     s, o = pick(rng, words.SUBJECT, dev), pick(rng, words.TOPIC, dev)
-    return f"draft an email to {p} about {s}{joint}one to {q} about {o}", [f"draft an email to {p} about {s}", f"draft an email to {q} about {o}"]
+    return f"draft an email to {p} about {s}{joint}one to {q} about {o}", [
+        f"draft an email to {p} about {s}",
+        f"draft an email to {q} about {o}",
+    ]
 
 
 def elided_tables(rng: random.Random, tables: Sequence[Table]) -> tuple[str, list[str], str]:
     """A table question asked twice with its noun or verb left out the second time; also the table's topic."""
     while True:
         table = rng.choice(tables)
-        places = [f for f in table.fields if f.kind == "cat" and any(s.startswith(("from {v}", "in {v}", "by {v}", "for {v}")) for s in f.said)]
-        flags = [f for f in table.fields if f.kind == "bool" and f.said and f.unsaid and any(s.startswith("^") for s in f.said) and any(s.startswith("^") for s in f.unsaid)]
+        places = [
+            f
+            for f in table.fields
+            if f.kind == "cat"
+            and any(s.startswith(("from {v}", "in {v}", "by {v}", "for {v}")) for s in f.said)
+        ]
+        flags = [
+            f
+            for f in table.fields
+            if f.kind == "bool"
+            and f.said
+            and f.unsaid
+            and any(s.startswith("^") for s in f.said)
+            and any(s.startswith("^") for s in f.unsaid)
+        ]
         numbers = [f for f in table.fields if f.kind in ("num", "avg")]
         kind = rng.randrange(4)
         if kind < 2 and places:
@@ -183,14 +245,30 @@ def elided_tables(rng: random.Random, tables: Sequence[Table]) -> tuple[str, lis
             a, b = lead.replace("{v}", str(first)), lead.replace("{v}", str(second))
             if kind:
                 return f"how many {table.many} {a} and {second}", [], table.many
-            return f"how many {table.many} {a} and how many {b}", [f"how many {table.many} {a}", f"how many {table.many} {b}"], table.many
+            joint = rng.choice([" and ", " and ", ", and ", "? And ", "? "])
+            how = "How" if joint == "? " else "how"
+            mark = "?" if "?" in joint else ""
+            return (
+                f"how many {table.many} {a}{joint}{how} many {b}",
+                [f"how many {table.many} {a}{mark}", f"{how} many {table.many} {b}"],
+                table.many,
+            )
         if kind == 2 and flags:
             flag = rng.choice(flags)
             yes = next(s for s in flag.said if s.startswith("^"))[1:]
             no = next(s for s in flag.unsaid if s.startswith("^"))[1:]
-            return f"how many {table.many} are {yes} and how many are {no}", [f"how many {table.many} are {yes}", f"how many {table.many} are {no}"], table.many
+            return (
+                f"how many {table.many} are {yes} and how many are {no}",
+                [f"how many {table.many} are {yes}", f"how many {table.many} are {no}"],
+                table.many,
+            )
         if kind == 3 and len(numbers) > 1:
             f, g = rng.sample(numbers, 2)
             m, n = rng.sample(["average", "total", "highest", "lowest"], 2)
+            verb = rng.choice(["what is", "give me", "show"])
             # one query answers both
-            return f"{rng.choice(['what is', 'give me', 'show'])} the {m} {f.headers[0]} and the {n} {g.headers[0]} of the {table.many}", [], table.many
+            return (
+                f"{verb} the {m} {f.headers[0]} and the {n} {g.headers[0]} of the {table.many}",
+                [],
+                table.many,
+            )

@@ -1,4 +1,4 @@
-"""How a request is written: politeness, casing, punctuation, or the lower-case form of speech recognition, in text and call alike."""
+"""How a request is written: politeness, casing and punctuation, or the form of speech recognition."""
 
 import random
 import re
@@ -9,13 +9,29 @@ from training.hwu64 import Call
 from training.requests import Request
 
 PREFIX = (
-    "please ", "can you ", "could you ", "could you please ", "can you please ", "would you ", "hey, ", "I want you to ", "I need you to ",
-    "I'd like you to ", "would you please ", "hi, please ", "ok, ", "now ", "kindly ", "will you ",
-)  # fmt: skip
+    "please ",
+    "can you ",
+    "could you ",
+    "could you please ",
+    "can you please ",
+    "would you ",
+    "hey, ",
+    "I want you to ",
+    "I need you to ",
+    "I'd like you to ",
+    "would you please ",
+    "hi, please ",
+    "ok, ",
+    "now ",
+    "kindly ",
+    "will you ",
+)
 DEV_PREFIX = ("be so kind and ", "do me a favour and ", "go ahead and ")
 SUFFIX = (" please", ", please", ", thanks", " for me", ", thank you", " for me please", ", ok?")
 QUESTION = re.compile(
-    r"^(what|when|where|who|which|how|do|does|did|am|is|are|have|has|can|could|would|will|at what|any|anything|hi, can|hey, can)\b", re.IGNORECASE
+    r"^(what|when|where|who|which|how|do|does|did|am|is|are|have|has|can|could|would|will|at what"
+    r"|any|anything|hi, can|hey, can)\b",
+    re.IGNORECASE,
 )
 
 
@@ -51,7 +67,7 @@ def typed(rng: random.Random, text: str) -> str:
 
 
 def spoken(text: str) -> str:
-    """The form of speech recognition: lower case, no punctuation but apostrophes and what stands inside a word."""
+    """The form of speech recognition: lower case, no punctuation but apostrophes and what is inside words."""
     text = text.lower().replace("“", "").replace("”", "").replace('"', "")
     text = re.sub(r"(?<!\w)'|'(?!\w)", "", text)
     text = re.sub(r"[,;:!?.]+(?=\s|$)", "", text)
@@ -72,11 +88,11 @@ def dress(rng: random.Random, request: Request, dev: bool, speech: bool) -> Requ
     text = polite(rng, request, dev)
     made = request.call
     if speech:
-        change = spoken
-        if rng.random() < 0.03:
-            change = str.lower
+        change: Callable[[str], str] = spoken if rng.random() > 0.03 else str.lower
         arguments = map_strings(made["arguments"], change) if made["name"] != "refuse" else made["arguments"]
-        return Request(change(text), {"name": made["name"], "arguments": arguments}, request.sources, request.imperative)
+        return Request(
+            change(text), {"name": made["name"], "arguments": arguments}, request.sources, request.imperative
+        )
     text = typed(rng, text)
 
     def capital(value: str) -> str:
@@ -88,7 +104,7 @@ def dress(rng: random.Random, request: Request, dev: bool, speech: bool) -> Requ
 
 
 def faithful(request: Request) -> bool:
-    """Every argument is copied from the request: one verbatim piece, or (date parts apart) pieces of it in order."""
+    """Whether every argument is copied from the request: in one piece, a time also in pieces."""
     if request.call["name"] == "refuse":
         return True
     for key, value in request.call["arguments"].items():

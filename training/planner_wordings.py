@@ -1,0 +1,64 @@
+"""Wordings of the planner data: joints, openings, file names; those ending in DEV are for development."""
+
+
+def pieces(text: str) -> tuple[str, ...]:
+    """The `|`-separated pieces of the lines, blanks kept."""
+    return tuple(piece for line in text.strip("\n").splitlines() for piece in line.split("|"))
+
+
+# Between two sentences: the next part follows in small letters, but after the bare period.
+SENTENCE = pieces("""
+.|.|.|Then|Then|Then|Then,|Also|Also,|After that|After that,|And|And then|Next,|Next|Afterwards
+Please also|And also|Once done,|Oh, and|Now|Finally,|Plus,|And please|Additionally,|Second,|Then please
+When you have that,|One more thing:|Later,|Before that,|In addition,|And after that|Also please
+""")
+SENTENCE_DEV = pieces("""
+With that done,|On top of that,|Besides that,|As a next step,|While you're at it,|Another thing:
+Right after,|Oh yes, and|Having done that,|Furthermore,
+""")
+# Between two parts of one sentence.
+INLINE = pieces("""
+ and then | and then |, then |, then | then |, and then | and also |, and also |; then |; | and | and 
+ and |, and |, and |; after that |, after that | - oh and | plus |, plus |, also | and after that | & 
+ and please |, next | and finally |; also | as well as | - and |, afterwards | but first 
+, and please also |... and | -> 
+""")
+INLINE_DEV = pieces("""
+ and while you're at it |, followed by: | and once that's done | / |, besides that | and on top of that 
+ – then |, and when that is done | + | and next up 
+""")
+# The same without punctuation.
+SPOKEN = pieces("""
+ and then | then | and | and also | after that | also | and please | plus | next | and after that 
+ afterwards | oh and | and | and then 
+""")
+SPOKEN_DEV = pieces("""
+ and while you're at it | when that is done | followed by | besides that | as a next step 
+""")
+# Before the first part and after the last; no part of any task.
+OPENING = pieces("""
+First |First, |First of all, |Please |Please first |To begin, |Hi! |Hello, |Hey, |Two things: |OK, 
+I need a few things. |Quick one: 
+""")
+OPENING_DEV = pieces("""
+For starters, |Good morning! |A couple of things: |To start with, 
+""")
+CLOSING = pieces("""
+ Thanks!| Thank you.| Thanks a lot.| Cheers.| That's all.
+""")
+# File names made of what the rows are ({n}), and names that say nothing.
+FILE_FORMS = pieces("""
+{n}.csv|{n}.csv|{n}.csv|{n}.csv|{n}.parquet|{n}.sqlite|{n}_2024.csv|{n}-2023.csv|all_{n}.csv
+{n}_export.csv|my_{n}.csv|{n}_q3.csv|{n}.db|company_{n}.csv|{n}_list.csv|{n}_final.parquet|data/{n}.csv
+{N}.csv|{n} 2025.csv|raw_{n}.csv
+""")
+FILE_FORMS_DEV = pieces("""
+{n}_backup.csv|{n}_v2.parquet|old-{n}.csv|{n}_march.csv|export.{n}.csv|{n}_archive.sqlite|branch_{n}.csv
+""")
+VAGUE_FILES = pieces("""
+data.csv|table.csv|export.csv|results.csv|file1.csv|download.csv|sheet.csv|data.parquet|main.sqlite
+records.csv|stats.csv|list.csv|db.sqlite|output.csv
+""")
+VAGUE_FILES_DEV = pieces("""
+dump.csv|tmp.csv|table1.csv|report.csv|part-0001.parquet
+""")
