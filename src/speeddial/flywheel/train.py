@@ -300,8 +300,8 @@ class _Trainer:
     def _loss(self, chosen: list[Example]) -> tuple[Any, int]:
         """Summed cross entropy of the target tokens; the vocabulary product runs on their positions alone."""
         torch = self.torch
-        # On a CPU the prompt that opens every row is computed once and shared: exact, and it spares a third of
-        # a short request's tokens. On a GPU the extra pass and the mask it brings cost more than the tokens.
+        # On a CPU the prompt that opens every row is computed once and shared: exact, and it spares a third
+        # of a short request. On a GPU the extra pass and the mask it brings cost more than the tokens.
         shared = common_prefix(chosen) if self.device == "cpu" else 0
         width = max(len(example.tokens) for example in chosen) - shared
         ids = torch.full((len(chosen), width), self.encoder.end, dtype=torch.long)
