@@ -1,4 +1,4 @@
-"""The organizer's training recipe: generated calls are copies of their requests, in schema order, and repeatable."""
+"""The organizer's training recipe: calls are copies of their requests, in schema order, and repeatable."""
 
 import importlib
 import json
