@@ -480,8 +480,8 @@ def _kill(path: Path, times: int, seconds: Callable[[], float]) -> int:
         acknowledged += _check_acknowledged(path, [first.strip(), *rest])
         with Record.open(path) as record:
             assert record.run(first.strip()).status == INTERRUPTED
-            db = record._database._writer
-            assert db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+    with Record.open(path) as record:
+        assert record._database._writer.execute("PRAGMA quick_check").fetchone()[0] == "ok"
     return acknowledged
 
 

@@ -29,6 +29,10 @@ from speeddial.record.redact import Counts, Redactor
 
 Synchronous = Literal["normal", "full"]
 
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.0002, 0.002
+"""Seconds between tries while another process writes."""
+# json.dumps would make one for each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _CACHED_CONTENTS = 512
 _CACHED_CONTENT_CHARS = 65_536
 
@@ -68,6 +72,8 @@ class Database:
                     migrate(db, str(path))
                 self._reader = self._connect()
                 self._reader.execute("PRAGMA query_only=ON")
+                # From here on `_begin` waits, and no other statement of the writer can find a lock.
+                self._writer.execute("PRAGMA busy_timeout=0")
             except BaseException:
                 self._writer.close()
                 raise
@@ -101,7 +107,7 @@ class Database:
             if self._depth:
                 yield self._writer
                 return
-            self._writer.execute("BEGIN IMMEDIATE")
+            self._begin()
             self._depth = 1
             try:
                 yield self._writer
@@ -199,6 +205,20 @@ class Database:
                 hint="set `record` to a file in a folder that you may write",
             ) from error
 
+    def _begin(self) -> None:
+        # SQLite's own wait grows to 100 ms a try; a commit takes one, so ours stays near that.
+        deadline = time.monotonic() + self._busy_timeout
+        wait = _SHORTEST_WAIT
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
             self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
@@ -216,9 +236,9 @@ class Database:
                 mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
                 break
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                if not _is_busy(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(0.005)
+                time.sleep(_LONGEST_WAIT)
         if mode != "wal":
             raise UserError(
                 f"the record {self.path} stands on a file system without shared memory (mode {mode})",
@@ -254,6 +274,10 @@ class Database:
         )
 
 
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def as_json(value: Any) -> str:
     """Compact JSON that every reader can parse and UTF-8 can hold.
 
@@ -263,9 +287,9 @@ def as_json(value: Any) -> str:
         TypeError: the value has no JSON form.
     """
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
     except ValueError:
-        text = json.dumps(_finite(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(_finite(value))
     try:
         text.encode()
     except UnicodeEncodeError:

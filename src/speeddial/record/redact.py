@@ -37,6 +37,8 @@ Counts = Counter[str]
 _WORD_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_/"
 # A text that is still uncovering secrets after so many rounds is hostile: what is left goes as a whole.
 _ROUNDS = 8
+# Up to so many texts of so many characters are remembered to hold no secret.
+_CLEAN_TEXTS, _SHORT = 1024, 80
 # Letters, digits, - and _ written as JSON escapes, in which a hostile output could hide a key.
 _ESCAPED = re.compile(r"\\u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 _SURROGATE = re.compile(r"(\[redacted:[a-z_]{1,24}:[0-9a-f]{8}\])")
@@ -89,10 +91,11 @@ class PatternRule:
     longest: int = 0
 
     def find(self, passage: Passage) -> Iterable[tuple[int, int]]:
-        if passage.longest < self.longest or not any(hint in passage.lowered for hint in self.hints):
-            return
-        for match in self.pattern.finditer(passage.text):
-            yield match.span(match.lastindex or 0)
+        if passage.longest >= self.longest:
+            for hint in self.hints:
+                if hint in passage.lowered:
+                    return [match.span(match.lastindex or 0) for match in self.pattern.finditer(passage.text)]
+        return ()
 
 
 # Names after which any value is a secret, and names after which only a value that looks random is one.
@@ -267,6 +270,8 @@ class Redactor:
     def __init__(self, key: bytes, rules: Sequence[Rule] = RULES) -> None:
         self._key = key
         self._rules = tuple(rules)
+        # Names, keys and statuses come with every row: a set look-up instead of all the rules.
+        self._clean: set[str] = set()
 
     def surrogate(self, kind: str, secret: str) -> str:
         """The text that stands for `secret`."""
@@ -282,6 +287,9 @@ class Redactor:
         Raises:
             RecordError: a rule failed; nothing may be written.
         """
+        if text in self._clean:
+            return text
+        given = text
         if "\\u00" in text:
             plain = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text)
             if plain != text and self._spans(plain):
@@ -300,6 +308,10 @@ class Redactor:
                         spans = [(0, len(pieces[index]), spans[0][2])]
                     pieces[index] = self._replaced(pieces[index], spans, counts)
             if not changed:
+                if text is given and len(text) <= _SHORT:
+                    if len(self._clean) >= _CLEAN_TEXTS:
+                        self._clean.clear()
+                    self._clean.add(text)
                 return text
             text = "".join(pieces)
             rounds += 1

@@ -26,7 +26,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -517,6 +516,9 @@ def _interrupted(interaction: InteractionRow) -> InteractionRow:
 
 @cache
 def _versions() -> dict[str, str]:
+    # Imported here: it takes 20 ms, and only a run needs it.
+    from importlib import metadata
+
     try:
         own = metadata.version("speeddial")
     except metadata.PackageNotFoundError:
