@@ -23,6 +23,7 @@ from training.planner_parts import Part, Sources, elided, elided_tables
 from training.planner_wordings import (
     FILE_FORMS,
     FILE_FORMS_DEV,
+    SYNONYMS,
     VAGUE_FILES,
     VAGUE_FILES_DEV,
 )
@@ -78,6 +79,8 @@ def registry(rng: random.Random, wanted: Sequence[Other], dev: bool) -> Registry
 
 def file_name(rng: random.Random, noun: str, dev: bool) -> str:
     form = rng.choice(FILE_FORMS_DEV if dev and rng.random() < 0.5 else FILE_FORMS)
+    if noun in SYNONYMS and rng.random() < 0.15:
+        noun = rng.choice(SYNONYMS[noun])
     noun = noun.replace(" ", rng.choice(["_", "-", "_"]))
     return form.format(n=noun, N=noun.capitalize())
 
@@ -176,7 +179,8 @@ def give_files(rng: random.Random, parts: Sequence[Part], sources: Sources) -> l
         if roll < 0.7:
             return []
         return [file_name(rng, rng.choice(sources.tables).many, dev) for _ in range(rng.choice([1, 1, 2]))]
-    if rng.random() < 0.08:
+    # without a file the organizer might answer about these, so that calling them missing would be wrong
+    if rng.random() < 0.08 and not {"appointments", "tasks", "events"} & set(topics):
         return []
     if len(topics) == 1:
         if topics[0].startswith("?") or rng.random() < 0.12:

@@ -62,3 +62,45 @@ records.csv|stats.csv|list.csv|db.sqlite|output.csv
 VAGUE_FILES_DEV = pieces("""
 dump.csv|tmp.csv|table1.csv|report.csv|part-0001.parquet
 """)
+
+# Files named by another word for what their rows are: rows of NOUN = other words.
+SYNONYMS = {
+    noun: tuple(words.split())
+    for noun, words in (
+        line.split(": ")
+        for line in """
+employees: staff people team personnel
+customers: clients accounts
+orders: purchases
+expenses: spending costs expense_report
+students: class_list pupils
+invoices: bills billing
+products: catalogue items inventory
+sales: revenue turnover
+tickets: support_requests helpdesk
+movies: films
+flights: departures
+houses: real_estate properties
+hotels: accommodation
+cars: vehicles fleet
+patients: hospital ward
+bookings: reservations
+events: programme
+books: library
+meals: food_log nutrition
+workouts: training_log
+votes: election
+candidates: applicants
+payments: incoming_money
+contracts: agreements
+meter readings: energy_use
+accidents: crashes
+cities: towns
+volunteers: helpers
+harvests: crops
+rentals: hire_log
+prescriptions: drugs
+satellites: orbits
+""".strip().splitlines()
+    )
+}
