@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Literal, cast
 
@@ -33,6 +34,7 @@ RULES = Rules()
 """The rules that read another phrase inside theirs."""
 
 MAX_PHRASE = 120
+MAX_WORDS = 16
 """Longer phrases are refused: no date or time takes more, and reading tries many splits."""
 _MOST_PIECES = 5
 
@@ -42,8 +44,12 @@ _ALL = (days.RULES, stretches.RULES, clocks.RULES, RULES)
 Bound = Literal["after", "since", "before", "until"]
 
 
+@lru_cache(maxsize=4096)
 def scan(text: str, scope: Scope) -> Reading | None:
-    """Reads all of `text`; None when a word remains that no rule reads."""
+    """Reads all of `text`; None when a word remains that no rule reads.
+
+    Cached: without it, a phrase of many "to"s is split into the same halves over and over, for hours.
+    """
     text = text.strip()
     lasting = re.fullmatch(
         rf"(?:for )?({LENGTHS}) (?:starting |beginning |commencing )?(?:on |at )?(?:from )?(.+)", text
@@ -235,6 +241,9 @@ def _span_or_bound(text: str, scope: Scope) -> Reading | None:
     opened = body != text
     for joint in _JOINT.finditer(body):
         left, right = body[: joint.start()].strip(), body[joint.end() :].strip()
+        if joint[0] == "-" and bool(re.search(r"\b\d{4}$", left)) != bool(re.match(r"\d{4}\b", right)):
+            # 2024-13-01 is a date that does not exist, and no span from 2024 on.
+            continue
         reading = _span(left, right, scope) if left and right else None
         # Without "between", "and" joins two clock times only ("six and nine am").
         if reading is not None and (opened or "and" not in joint[0] or (reading.clock and not reading.days)):
@@ -282,7 +291,7 @@ def _bounded(inner: Reading, mode: Bound) -> Reading | None:
         return replace(
             inner, clock=replace(clock, start=None, end=first if mode == "before" else last, mode="before")
         )
-    if inner.days is None:
+    if inner.days is None or inner.days.start is None or inner.days.end is None:
         return None
     start, end = inner.days.start, inner.days.end
     if mode in ("after", "since"):

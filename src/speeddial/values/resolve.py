@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from speeddial.values.grammar import MAX_PHRASE, scan
+from speeddial.values.grammar import MAX_PHRASE, MAX_WORDS, scan
 from speeddial.values.reading import Reading
 from speeddial.values.repeats import read_repeat
 from speeddial.values.schedule import place_in_calendar, window
@@ -44,6 +44,8 @@ def read_phrase(phrase: str, now: datetime, *, want: Want = "any", past: bool = 
     if len(phrase) > MAX_PHRASE:
         return None
     text = plain(phrase)
+    if text.count(" ") >= MAX_WORDS:
+        return None
     scope = Scope(now, want, past)
     return read_repeat(text, scope) or scan(text, scope)
 
