@@ -28,6 +28,7 @@ SYSTEM = (
 )
 GENERATED, DEV_GENERATED = 18000, 400
 HWU_COPIES, SWAPS, REFUSALS_PER_INTENT, CLINC_PER_INTENT = 3, 3, 24, 7
+CASES = Path(__file__).resolve().parent.parent / "experts" / "organizer" / "cases.jsonl"
 Row = dict[str, Any]
 
 
@@ -257,6 +258,7 @@ def main() -> None:
     dev_generated = list(generated_rows(DEV_GENERATED, options.seed, True, set()))
     seen_dev |= {norm(r["input"]) for r in dev_generated}
 
+    seen_dev |= {norm(case["input"]) for case in read(CASES)}
     train = [*hwu_rows(data, rng, mapping), *refusal_rows(data, options.data / "clinc150", rng, False)]
     train = [r for r in train if norm(r["messages"][1]["content"]) not in seen_dev]
     train += generated_rows(options.generated, options.seed, False, seen_dev)

@@ -6,6 +6,7 @@ DATA holds hwu64/, clinc150/ and wikisql/; OUT receives planner_train.jsonl and 
 """
 
 import argparse
+import json
 import random
 import re
 from collections import Counter
@@ -36,6 +37,7 @@ HEAD = (
     "You are the planner. Split the task into steps, one expert per step. "
     "Put what no expert can do under missing. Reply with JSON."
 )
+CASES = Path(__file__).resolve().parent.parent / "agents" / "planner" / "cases.jsonl"
 DEMO = "how many orders came from berlin? then remind me tomorrow at 9 to call the dentist."
 
 
@@ -358,8 +360,6 @@ def main() -> None:
     )
     for name, made in (("dev", dev), ("train", list(train))):
         print(f"planner_{name}.jsonl: {write(options.out / f'planner_{name}.jsonl', made)} rows")
-        import json
-
         plans = [json.loads(r["messages"][2]["content"]) for r in made]
         print(
             "   steps",
