@@ -115,7 +115,7 @@ def test_a_run_is_cancelled_from_another_thread_and_resumed(runner: Runner, root
 
 
 def test_what_cannot_begin_is_refused_and_leaves_no_row(runner: Runner, root: Path) -> None:
-    with pytest.raises(NotFound, match="gone.csv"):
+    with pytest.raises(NotFound, match=r"gone\.csv"):
         runner.run_sync("sum", files=[Path("gone.csv")])
     with pytest.raises(UserError, match="empty"):
         runner.run_sync("  ")
@@ -124,7 +124,7 @@ def test_what_cannot_begin_is_refused_and_leaves_no_row(runner: Runner, root: Pa
     for folder in ("one", "two"):
         (root / folder).mkdir()
         (root / folder / "same.csv").touch()
-    with pytest.raises(UserError, match="two files are named same.csv"):
+    with pytest.raises(UserError, match=r"two files are named same\.csv"):
         runner.run_sync("sum", files=[root / "one/same.csv", root / "two/same.csv"])
     assert runner.record.runs() == []
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from speeddial.workflow import GraphWorkflow as GraphWorkflow
     from speeddial.workflow import LangGraphWorkflow as LangGraphWorkflow
     from speeddial.workflow import Send as Send
+    from speeddial.workflow import Workflow as Workflow
     from speeddial.workflow import WorkflowState as WorkflowState
     from speeddial.workflow import expert_node as expert_node
     from speeddial.workflow import merge as merge
@@ -62,6 +63,7 @@ _HOME = {
     "Tool": "tool",
     "ToolContext": "tool",
     "ToolError": "errors",
+    "Workflow": "workflow",
     "WorkflowState": "workflow",
     "expert_node": "workflow",
     "merge": "workflow",
@@ -92,6 +94,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ToolError",
+    "Workflow",
     "WorkflowState",
     "expert_node",
     "merge",

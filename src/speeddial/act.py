@@ -12,6 +12,7 @@ from speeddial.events import ApprovalNeeded, ToolFinished
 from speeddial.exchange import Emit, Exchange, now_text
 from speeddial.messages import Status, ToolCall, compact_json
 from speeddial.outcome import CallOutcome, Phone
+from speeddial.record import InteractionRow
 from speeddial.tool import Tool, ToolContext, ToolResult
 
 GRACE_SECONDS = 10.0
@@ -71,7 +72,7 @@ class Actor:
         assert call is not None
         known = self._exchange.known(f"{place}/tool")
         if known is not None:
-            return _replayed(outcome, known)
+            return _replayed(outcome, self._exchange.row(known))
         if tool.needs_approval:
             decision = self.approval(phone, call, f"{place}/approval", f"{tool.name} needs approval")
             if decision is not None:
@@ -106,12 +107,12 @@ class Actor:
             idempotency_key=context.idempotency_key,
         )
 
-        def end(status: str, kept: dict[str, Any] | None, **columns: Any) -> None:
+        def end(status: str, *, known: bool, **columns: Any) -> None:
             with record.writing():
                 record.finish_interaction(interaction, status, **columns)
-                if kept is not None:
+                if known:
                     for key in {f"{place}/tool", begun}:
-                        self._exchange.keep(key, tool.effect, {"interaction": interaction, **kept})
+                        self._exchange.keep(key, tool.effect, interaction)
             self._emit(
                 ToolFinished(
                     run_id=self._exchange.run,
@@ -134,22 +135,23 @@ class Actor:
             await asyncio.wait({work}, timeout=GRACE_SECONDS)
         if not work.done():
             work.cancel()
-            end(unknown, None, error=f"cancelled, and not at its end after {GRACE_SECONDS:g} s")
+            end(unknown, known=False, error=f"cancelled, and not at its end after {GRACE_SECONDS:g} s")
             raise asyncio.CancelledError
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         if error is None:
             result = work.result()
             end(
                 "done",
-                {"result": vars(result)},
+                known=True,
                 resolved=result.resolved,
                 result=result.value,
                 text=result.text,
             )
         elif isinstance(error, ModelError):
-            end("failed", {"error": error.message[:ERROR_CHARS]}, error=error.message)
+            end("failed", known=True, error=error.message)
         else:
-            end(unknown, None, error=error.message if isinstance(error, SpeeddialError) else repr(error))
+            text = error.message if isinstance(error, SpeeddialError) else repr(error)
+            end(unknown, known=False, error=text)
         if cancelled:
             raise asyncio.CancelledError
         if error is None:
@@ -223,12 +225,13 @@ class Actor:
         return self.approval(phone, call, f"{doubt}/unknown_outcome", question, blanket=False)
 
 
-def _replayed(outcome: CallOutcome, known: Mapping[str, Any]) -> CallOutcome | ToolFailure:
-    if "error" in known:
-        return ToolFailure(known["error"], mendable=True)
-    result = ToolResult(**known["result"])
-    done = (*outcome.interactions, known["interaction"])
-    return replace(outcome, result=result, resolved=result.resolved, interactions=done)
+def _replayed(outcome: CallOutcome, row: InteractionRow) -> CallOutcome | ToolFailure:
+    if row.status == "failed":
+        return ToolFailure(row.error[:ERROR_CHARS], mendable=True)
+    result = ToolResult(row.result, row.resolved or {}, row.text)
+    return replace(
+        outcome, result=result, resolved=result.resolved, interactions=(*outcome.interactions, row.id)
+    )
 
 
 def _pairs(arguments: Mapping[str, Any]) -> str:

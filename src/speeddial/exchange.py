@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from speeddial.errors import (
 from speeddial.events import Event
 from speeddial.messages import Message, Status, ToolCall
 from speeddial.models import Completion, Receipt, Request, load_model
-from speeddial.record import JournalKey, Record
+from speeddial.record import InteractionRow, JournalKey, Record
 from speeddial.settings import Settings
 
 BACKOFF_SECONDS = 0.2
@@ -151,6 +150,8 @@ class Exchange:
         self.run = run
         self.usage = usage
         self._settings = settings
+        self._rows: dict[int, InteractionRow] = {}
+        self._told: dict[int, Completion] = {}
 
     async def ask(self, question: Question) -> Reply:
         """Decode once and validate strictly; a finished answer comes from the journal.
@@ -162,10 +163,8 @@ class Exchange:
         """
         known = self.known(question.key)
         if known is not None:
-            completion = _completion(known["completion"])
-            return _judge(
-                question.contract, question.check, question.attempt, known["interaction"], completion
-            )
+            completion = self._completion(known)
+            return _judge(question.contract, question.check, question.attempt, known, completion)
         self.usage.check()
         interaction = self.record.start_interaction(
             self.run,
@@ -191,6 +190,7 @@ class Exchange:
             self.record.finish_interaction(interaction, status, error=_said(error))
             raise
         self.usage.count(completion)
+        self._told[interaction] = completion
         reply = _judge(question.contract, question.check, question.attempt, interaction, completion)
         with self.record.writing():
             self.record.finish_interaction(
@@ -208,15 +208,7 @@ class Exchange:
                 cost=completion.cost,
                 latency_ms=completion.latency_ms,
             )
-            self.keep(
-                question.key,
-                "model",
-                {
-                    "interaction": interaction,
-                    "corrected": question.attempt > 1,
-                    "completion": dataclasses.asdict(completion),
-                },
-            )
+            self.keep(question.key, "model", interaction)
         return reply
 
     def redacted(self, text: str) -> str:
@@ -232,9 +224,31 @@ class Exchange:
         known = self.known(key)
         if known is None:
             raise RecordError(f"journal: {self.run} has no answer under {key}")
-        completion = _completion(known["completion"])
-        attempt = 2 if known["corrected"] else 1
-        return _judge(contract, None, attempt, known["interaction"], completion)
+        return _judge(contract, None, self.row(known).attempt, known, self._completion(known))
+
+    def row(self, interaction: int) -> InteractionRow:
+        """An interaction of this run as the record has it."""
+        if interaction not in self._rows:
+            self._rows = {row.id: row for row in self.record.interactions(run=self.run)}
+        return self._rows[interaction]
+
+    def _completion(self, interaction: int) -> Completion:
+        # What this process was told has its secrets; the record has surrogates for them.
+        if interaction in self._told:
+            return self._told[interaction]
+        row = self.row(interaction)
+        return Completion(
+            text=row.raw or "",
+            receipt=Receipt(**(row.receipt or {})),
+            model=row.model,
+            tokens_in=row.tokens_in,
+            tokens_out=row.tokens_out,
+            tokens_forced=row.tokens_forced,
+            confidence=row.confidence,
+            finish="length" if row.finish == "length" else "stop",
+            latency_ms=row.latency_ms or 0.0,
+            cost=row.cost,
+        )
 
     def known(self, key: str) -> Any:
         """What a finished act of this run gave, here or in an earlier process; None if it is not finished."""
@@ -300,10 +314,6 @@ def _judge(
 def now_text() -> str:
     """The time of an event: UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _completion(fields: Mapping[str, Any]) -> Completion:
-    return Completion(**{**fields, "receipt": Receipt(**fields["receipt"])})
 
 
 def _as_json(value: Any) -> Any:

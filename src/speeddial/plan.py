@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,22 +80,34 @@ def plan_contract(
         files: names of the files that the run was granted.
         max_steps: most steps that the plan may have.
     """
-    text = {"type": "string", "minLength": 1, "maxLength": MAX_TASK_CHARS}
-    missing = {"type": "array", "items": text, "minItems": 1, "maxItems": MAX_MISSING}
     usable = [expert for expert in experts.values() if files or not expert.needs_file]
-    empty = _closed({"steps": {"type": "array", "maxItems": 0}, "missing": missing})
-    if not usable:
-        return Contract.from_schema(empty)
     groups: dict[tuple[bool, bool], list[str]] = {}
     for expert in usable:
         groups.setdefault((expert.needs_file, bool(expert.accepts)), []).append(expert.name)
+    return _contract(
+        tuple((kind, tuple(sorted(names))) for kind, names in sorted(groups.items())),
+        tuple(sorted(files)),
+        max_steps,
+    )
+
+
+@lru_cache(maxsize=64)
+def _contract(
+    groups: tuple[tuple[tuple[bool, bool], tuple[str, ...]], ...], files: tuple[str, ...], max_steps: int
+) -> Contract:
+    """The contract for experts by whether they need a file and whether they refer to earlier steps."""
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_TASK_CHARS}
+    missing = {"type": "array", "items": text, "minItems": 1, "maxItems": MAX_MISSING}
+    empty = _closed({"steps": {"type": "array", "maxItems": 0}, "missing": missing})
+    if not groups:
+        return Contract.from_schema(empty)
     positions = []
     for position in range(1, max_steps + 1):
         variants = []
-        for (needs_file, refers), names in sorted(groups.items()):
-            properties: dict[str, Any] = {"expert": {"type": "string", "enum": sorted(names)}, "task": text}
+        for (needs_file, refers), names in groups:
+            properties: dict[str, Any] = {"expert": {"type": "string", "enum": list(names)}, "task": text}
             if needs_file:
-                properties["file"] = {"type": "string", "enum": sorted(files)}
+                properties["file"] = {"type": "string", "enum": list(files)}
             if refers and position > 1:
                 earlier = {"type": "integer", "enum": list(range(1, position))}
                 properties["uses"] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from langgraph.types import Interrupt, Send
 from speeddial.errors import RecordError
 from speeddial.record import Redactor
 
+_CACHED_PAIRS = 4096
 _TASKS = "__pregel_tasks"
 """LangGraph's channel of what was sent."""
 
@@ -33,6 +35,8 @@ class RedactedSerializer(JsonPlusSerializer):
         # None: only LangGraph's own safe types come back out, whatever a file was made to hold.
         super().__init__(allowed_msgpack_modules=None)
         self._redactor = redactor
+        self._pairs: dict[str, tuple[Any, tuple[Any, Any]]] = {}
+        """JSON of a pair -> its value and itself redacted: most of a state is as in the checkpoint before."""
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         if isinstance(obj, dict) and "channel_values" in obj and "channel_versions" in obj:
@@ -40,6 +44,8 @@ class RedactedSerializer(JsonPlusSerializer):
         return super().dumps_typed(self._clean(obj))
 
     def _clean(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {self._redactor.text(str(name)): self._channel(name, item) for name, item in value.items()}
         if isinstance(value, Send):
             return Send(value.node, self._clean(value.arg))
         if isinstance(value, Interrupt):
@@ -48,10 +54,34 @@ class RedactedSerializer(JsonPlusSerializer):
             return self._redactor.text(repr(value))
         if isinstance(value, list | tuple) and any(isinstance(item, Send | Interrupt) for item in value):
             return type(value)(self._clean(item) for item in value)
-        if isinstance(value, dict) and _TASKS in value:
-            # Channel values: what is sent to nodes stands beside the state.
-            return {name: self._clean(item) for name, item in value.items()}
         return self._redactor.value(value)
+
+    def _channel(self, name: Any, value: Any) -> Any:
+        """One value of the state, or of what was sent: a dict grows by items, so it is looked at by items."""
+        if name == _TASKS:
+            return self._clean(value)
+        if isinstance(value, dict):
+            return dict(self._pair(key, item) for key, item in value.items())
+        return self._pair(name, value)[1]
+
+    def _pair(self, name: Any, item: Any) -> tuple[Any, Any]:
+        """A name with its value, redacted; under a name such as ``password`` any value is a secret."""
+        try:
+            text = json.dumps([name, item])
+        except TypeError:
+            return self._redacted_pair(name, item)
+        known = self._pairs.get(text)
+        # Compared because a tuple has the same JSON as a list.
+        if known is None or known[0] != item:
+            known = (item, self._redacted_pair(name, item))
+            if len(self._pairs) >= _CACHED_PAIRS:
+                self._pairs.clear()
+            self._pairs[text] = known
+        return known[1]
+
+    def _redacted_pair(self, name: Any, item: Any) -> tuple[Any, Any]:
+        pair: tuple[Any, Any] = next(iter(self._redactor.value({name: item}).items()))
+        return pair
 
 
 class Checkpoints(SqliteSaver):
