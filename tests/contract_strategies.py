@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, create_model
 from typing_extensions import TypedDict
 
 from speeddial.contract import Contract, Email, Url
-from speeddial.contract.grammar import byte_tokenizer
+from speeddial.contract.formats import byte_tokenizer
 from speeddial.contract.scalars import LARGEST
 from speeddial.errors import DefinitionError
 

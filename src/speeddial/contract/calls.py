@@ -38,8 +38,6 @@ class CallsContract(Contract):
             full = {**full, "$defs": definitions}
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
-        # Each tool's own contract asks jsonschema where it must.
-        self._second_opinion = False
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""

@@ -196,6 +196,8 @@ def tag_of(branches: Sequence[Any], root: Schema) -> tuple[str, dict[str, Any]] 
         table: dict[str, Any] = {}
         for branch in objects:
             inner = _dereferenced(branch["properties"].get(name, {}), root)
+            if not isinstance(inner, dict):
+                break
             tags = [inner["const"]] if "const" in inner else inner.get("enum", [])
             if (
                 name not in branch.get("required", ())

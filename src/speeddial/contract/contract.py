@@ -9,7 +9,14 @@ from speeddial.contract import describe
 from speeddial.contract.check import check
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of
-from speeddial.contract.foreign import needs_jsonschema, ordered, prepared, second_opinion, well_formed
+from speeddial.contract.foreign import (
+    needs_jsonschema,
+    normalised,
+    ordered,
+    prepared,
+    second_opinion,
+    well_formed,
+)
 from speeddial.contract.grammar import GrammarReport, compiled, enforced, grammar_schema
 from speeddial.contract.jsontext import DEEPEST, parse_json, write_json
 from speeddial.contract.kinds import Kind
@@ -42,7 +49,8 @@ class Contract:
         self.python_type = python_type
         self._kind = kind
         self.noted = after
-        self._second_opinion = kind is None and needs_jsonschema(full_schema)
+        self._also: Schema | None = None
+        """A schema that jsonschema checks besides; None where the strict check says all there is to say."""
 
     @classmethod
     def of(cls, tp: Any) -> Contract:
@@ -84,10 +92,12 @@ class Contract:
         Raises:
             DefinitionError: not a JSON Schema, or a reference out of it.
         """
-        full = prepared(schema)
-        if needs_jsonschema(full):
-            well_formed(schema)
-        return cls(full, name=name, after=[])
+        normal = normalised(schema)
+        contract = cls(prepared(normal), name=name, after=[])
+        if needs_jsonschema(normal):
+            well_formed(normal)
+            contract._also = normal
+        return contract
 
     @cached_property
     def _for_grammar(self) -> tuple[Schema, list[str]]:
@@ -207,8 +217,8 @@ class Contract:
 
     def _check_schema(self, value: Any) -> list[Problem]:
         problems = check(value, self.full_schema, self.full_schema)
-        if not problems and self._second_opinion:
-            return second_opinion(value, self.full_schema)
+        if not problems and self._also is not None:
+            return second_opinion(value, self._also)
         return problems
 
     def __repr__(self) -> str:

@@ -37,7 +37,10 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
-        return next(choice for choice in schema["enum"] if not check(choice, schema, root))
+        for choice in schema["enum"]:
+            if not check(choice, schema, root):
+                return choice
+        raise NoExample("no choice fits its other rules")
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
             return _of_branches(schema, schema[keyword], root, depth)
@@ -128,7 +131,7 @@ def _walked(text: str) -> str:
     """A short string of a pattern: llguidance's automaton, rarest letters first, closed when it may."""
     import llguidance
 
-    from speeddial.contract.grammar import byte_tokenizer
+    from speeddial.contract.formats import byte_tokenizer
 
     matcher = llguidance.LLMatcher(
         byte_tokenizer(), llguidance.LLMatcher.grammar_from_json_schema(text), log_level=0

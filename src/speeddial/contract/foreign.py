@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from speeddial.contract import scalars
 from speeddial.contract.check import CHECKED, MOST_PROBLEMS, check, shown
-from speeddial.contract.grammar import OWN_FORMATS
+from speeddial.contract.formats import OWN_FORMATS, has_format
 from speeddial.contract.jsontext import FixedFloat
 from speeddial.contract.schemas import (
     ANNOTATIONS,
@@ -25,26 +27,35 @@ from speeddial.errors import DefinitionError, Problem
 _COMBINING = {"allOf", "anyOf", "oneOf", "$ref", "if", "patternProperties", "dependentSchemas", "not"}
 
 
-def prepared(schema: Schema) -> Schema:
-    """A stricter copy: objects that list their properties are closed, sizes and numbers bounded.
-
-    An object is closed only where `additionalProperties` is absent, properties are listed and nothing
-    beside them (``allOf``, ``anyOf``, ``$ref`` ...) may add others.
+def normalised(schema: Schema) -> Schema:
+    """A copy that says the same in Draft 2020-12, patterns and constants in one spelling.
 
     Raises:
-        DefinitionError: not a schema, or a reference to nothing or to elsewhere.
+        DefinitionError: not a schema, a reference to nothing or to elsewhere, or one that never ends.
     """
     if not isinstance(schema, dict):
         raise DefinitionError(
             f"a JSON Schema is expected, got {type(schema).__name__}",
             hint="give a dict such as {'type': 'object'}",
         )
-    open_parts = {id(inner) for inner in _combined(schema)}
-    normal = rewrite(_marked(schema, open_parts), _change)
+    normal: Schema = rewrite(schema, _normal)
     for _, inner in subschemas(normal):
         _no_loop(inner, normal, ())
-    result: Schema = normal
-    return result
+    return normal
+
+
+def prepared(normal: Schema) -> Schema:
+    """A stricter copy: objects that list their properties are closed, sizes and numbers bounded.
+
+    An object is closed only where `additionalProperties` is absent, properties are listed and nothing
+    beside them (``allOf``, ``anyOf``, ``$ref`` ...) may add others.
+
+    Args:
+        normal: a schema from `normalised`.
+    """
+    open_parts = {id(inner) for inner in _combined(normal)}
+    stricter: Schema = rewrite(_marked(normal, open_parts), _strengthened)
+    return stricter
 
 
 def _no_loop(schema: Any, root: Schema, above: tuple[int, ...]) -> None:
@@ -68,11 +79,13 @@ def _no_loop(schema: Any, root: Schema, above: tuple[int, ...]) -> None:
 
 
 def needs_jsonschema(schema: Schema) -> bool:
-    """Whether `schema` has keywords that the strict check leaves to jsonschema."""
+    """Whether `schema` says things that are jsonschema's to check.
+
+    Besides keywords and formats that the strict check leaves to it these are ``oneOf`` and ``not``: what
+    is bounded inside them makes the whole looser, so the schema as it was given must hold as well.
+    """
     for _, inner in subschemas(schema):
-        if inner.keys() - CHECKED - ANNOTATIONS - {"format"}:
-            return True
-        if "format" in inner and inner.get("pattern") != OWN_FORMATS.get(inner["format"], ""):
+        if inner.keys() - CHECKED - ANNOTATIONS or inner.keys() & {"oneOf", "not", "format"}:
             return True
         if "pattern" in inner and matcher(inner["pattern"]) is None:
             return True
@@ -81,11 +94,8 @@ def needs_jsonschema(schema: Schema) -> bool:
 
 def second_opinion(value: Any, schema: Schema) -> list[Problem]:
     """The problems that jsonschema's Draft 2020-12 validator finds, formats asserted."""
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     problems = []
-    for error in validator.iter_errors(value):
+    for error in _validator()(schema, format_checker=None).iter_errors(value):
         path = ""
         for part in error.absolute_path:
             path = f"{path}[{part}]" if isinstance(part, int) else join(path, str(part))
@@ -95,6 +105,18 @@ def second_opinion(value: Any, schema: Schema) -> list[Problem]:
         if len(problems) >= MOST_PROBLEMS:
             break
     return problems
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator, ValidationError, validators
+
+    def assert_format(validator: Any, name: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        if isinstance(instance, str) and isinstance(name, str) and not has_format(instance, name):
+            yield ValidationError(f"no {name}")
+
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, {"format": assert_format})
 
 
 def well_formed(schema: Schema) -> None:
@@ -178,6 +200,7 @@ def _combined(schema: Schema) -> list[Schema]:
 
 
 _OPEN = "x-open"
+_SIZES = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 
 
 def _marked(schema: Any, open_parts: set[int]) -> Any:
@@ -190,8 +213,7 @@ def _marked(schema: Any, open_parts: set[int]) -> Any:
     return {**copy, _OPEN: True} if id(schema) in open_parts else copy
 
 
-def _change(schema: Schema, path: str) -> Schema:
-    is_open = schema.pop(_OPEN, False)
+def _normal(schema: Schema, path: str) -> Schema:
     if isinstance(schema.get("items"), list):
         schema["prefixItems"] = schema.pop("items")
         schema["items"] = schema.pop("additionalItems", True)
@@ -204,22 +226,30 @@ def _change(schema: Schema, path: str) -> Schema:
         schema["patternProperties"] = {
             plain_pattern(key): item for key, item in schema["patternProperties"].items()
         }
+    for keyword in _SIZES:
+        if isinstance(schema.get(keyword), float) and schema[keyword].is_integer():
+            schema[keyword] = int(schema[keyword])
     for keyword in ("const", "enum"):
         if keyword in schema:
             schema[keyword] = _integral(schema[keyword])
+    return schema
+
+
+def _strengthened(schema: Schema, path: str) -> Schema:
+    is_open = schema.pop(_OPEN, False)
     if schema.keys() & {"enum", "const"}:
         return schema
+    if "format" in schema and "pattern" not in schema and schema.get("type", "string") == "string":
+        # A pattern says nothing about values that are no strings, as the format does.
+        schema |= {"pattern": OWN_FORMATS[schema["format"]]} if schema["format"] in OWN_FORMATS else {}
     if schema.get("properties") and not is_open:
         schema.setdefault("type", "object")
         if "additionalProperties" not in schema and not schema.keys() & _COMBINING:
             schema["additionalProperties"] = False
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    if "string" in kinds:
-        if "pattern" not in schema and schema.get("format") in OWN_FORMATS:
-            schema["pattern"] = OWN_FORMATS[schema["format"]]
-        elif "pattern" not in schema and "format" not in schema:
-            schema.setdefault("maxLength", max(scalars.STRING_LENGTH, schema.get("minLength", 0)))
+    if "string" in kinds and not schema.keys() & {"pattern", "format"}:
+        schema.setdefault("maxLength", max(scalars.STRING_LENGTH, schema.get("minLength", 0)))
     if "array" in kinds and schema.get("items", True) is not False:
         schema.setdefault("maxItems", max(scalars.LIST_LENGTH, schema.get("minItems", 0)))
     if "object" in kinds and schema.get("additionalProperties", False) and not schema.get("properties"):

@@ -15,37 +15,14 @@ from functools import lru_cache
 from typing import Any
 
 from speeddial.contract.check import same, tag_of
-from speeddial.contract.scalars import AWARE_DATETIME, DATE, EXACT_DIGITS, LARGEST, TIME, is_exact, uuid_form
+from speeddial.contract.formats import DECODED_FORMATS, OWN_FORMATS, byte_tokenizer
+from speeddial.contract.scalars import EXACT_DIGITS, LARGEST, is_exact
 from speeddial.contract.schemas import Schema, rewrite, subschemas, without_annotations
 from speeddial.errors import DefinitionError
 
 WHITESPACE = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 """Compact JSON: a model that likes whitespace ended 7 % of its outputs where it is free, 75 % here."""
 
-OWN_FORMATS = {
-    "date": DATE.pattern,
-    "date-time": AWARE_DATETIME.pattern,
-    "time": TIME.pattern[:-1] + r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
-    "uuid": uuid_form().pattern,
-}
-"""Formats put as exact patterns: llguidance's own admit year 0000, any 29 February and second 60."""
-
-_FORMATS = frozenset(
-    [
-        "date-time",
-        "time",
-        "date",
-        "duration",
-        "email",
-        "hostname",
-        "ipv4",
-        "ipv6",
-        "uuid",
-        "uri",
-        "uri-reference",
-        "json-pointer",
-    ]
-)
 _REFUSED = [
     "uniqueItems",
     "contains",
@@ -137,14 +114,6 @@ def _compiled(text: str) -> tuple[str, str]:
     return grammar, "; ".join(messages) if is_error else ""
 
 
-@lru_cache(maxsize=1)
-def byte_tokenizer() -> Any:
-    """A tokenizer whose tokens are the bytes: grammars can be compiled and walked without a model."""
-    import llguidance
-
-    return llguidance.LLTokenizer("byte")
-
-
 def enforced(schema: Schema) -> Iterable[str]:
     """The lines for `GrammarReport.by_grammar` of a schema from `grammar_schema`."""
     for path, inner in subschemas(without_annotations(schema)):
@@ -229,10 +198,10 @@ def _format(schema: Schema, path: str, after: list[str]) -> None:
         return
     if schema.get("pattern") == OWN_FORMATS.get(name, ""):
         del schema["format"]
-    elif name not in _FORMATS:
+    elif name not in DECODED_FORMATS:
         after.append(f"{path or 'value'}: format {name}")
         del schema["format"]
-    elif name in OWN_FORMATS or name in ("hostname", "duration"):
+    else:
         after.append(f"{path or 'value'}: format {name} (rare cases)")
 
 
