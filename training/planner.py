@@ -355,9 +355,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     dev = list(rows(DEV_ROWS, options.seed, load_sources(options.data, True), set()))
-    train = rows(
-        options.rows, options.seed, load_sources(options.data, False), {norm(r["input"]) for r in dev}
-    )
+    unseen = {norm(r["input"]) for r in (*dev, *read(CASES))}
+    train = rows(options.rows, options.seed, load_sources(options.data, False), unseen)
     for name, made in (("dev", dev), ("train", list(train))):
         print(f"planner_{name}.jsonl: {write(options.out / f'planner_{name}.jsonl', made)} rows")
         plans = [json.loads(r["messages"][2]["content"]) for r in made]
