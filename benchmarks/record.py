@@ -90,8 +90,8 @@ def tool_step(record: Record, run: str, number: int) -> None:
 
 def show(name: str, seconds: list[float]) -> None:
     ordered = sorted(seconds)
-    p50, p99 = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.99))
-    print(f"{name:44} p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   max {ordered[-1] * 1e3:7.3f} ms")
+    p50, p90, p99 = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.9, 0.99))
+    print(f"{name:40} p50 {p50:7.3f}   p90 {p90:7.3f}   p99 {p99:7.3f}   max {ordered[-1] * 1e3:7.3f} ms")
 
 
 def timed(action: Callable[[int], object], count: int) -> list[float]:
