@@ -26,6 +26,12 @@ def is_dev(text: str) -> bool:
     return int(hashlib.sha1(norm(text).encode()).hexdigest(), 16) % 100 < 15
 
 
+def text_of(row: Mapping[str, Any]) -> str:
+    """The utterance: `text` in the data, `input` in our development rows."""
+    text: str = row["text"] if "text" in row else row["input"]
+    return text
+
+
 def slots_of(row: Mapping[str, Any]) -> list[Slot]:
     return sorted(((s[0], s[1], s[2], s[3]) for s in row["slots"]), key=lambda s: s[2])
 
@@ -57,18 +63,18 @@ def expected(row: Mapping[str, Any], tool: str, mapping: Mapping[str, Any]) -> d
         if argument in mapping["first_run"].get(tool, []):
             run = mine[:1]
             for slot in mine[1:]:
-                if any(w not in connectors for w in row["text"][run[-1][3] : slot[2]].lower().split()):
+                if any(w not in connectors for w in text_of(row)[run[-1][3] : slot[2]].lower().split()):
                     break
                 run.append(slot)
             mine = run
         if not mine:
             continue
-        values = [covering(row["text"], mine, everything, connectors)]
+        values = [covering(text_of(row), mine, everything, connectors)]
         wide = mapping["widen"].get(tool, {}).get(argument)
         if wide:
             group = [s for s in everything if s[0] in wide]
-            value = covering(row["text"], group, everything, connectors)
-            if len(group) > len(mine) and value in row["text"]:
+            value = covering(text_of(row), group, everything, connectors)
+            if len(group) > len(mine) and value in text_of(row):
                 values.insert(0, value)
         accepted[argument] = values
     return accepted

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.hwu64 import Call, Slot, call, expected, slots_of
+from training.hwu64 import Call, Slot, call, expected, slots_of, text_of
 from training.hwu64_fixes import DROP, SET
 
 REMINDER = re.compile(
@@ -108,7 +108,7 @@ REMOVE_JOINTS = "from|off|out of|on|in|for"
 
 def target(row: Mapping[str, Any], mapping: Mapping[str, Any]) -> Call | None:
     """The training call of a covered row, or None where the rules cannot make a faithful one."""
-    text, low, slots = row["text"], row["text"].lower(), slots_of(row)
+    text, low, slots = text_of(row), text_of(row).lower(), slots_of(row)
     intent = row["intent"]
 
     def labelled(tool: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ PLURAL_DAY = re.compile(r"^(every|each|daily|weekdays|all days|(mon|tues|wednes|
 
 def contradiction(row: Mapping[str, Any], made: Call) -> str | None:
     """Why a labelled row would teach against our conventions (SPEC of the tools), or None."""
-    low = row["text"].lower()
+    low = text_of(row).lower()
     for label, value, start, _ in slots_of(row):
         before = low[:start].split()[-1:] or [""]
         if (
@@ -195,7 +195,7 @@ def contradiction(row: Mapping[str, Any], made: Call) -> str | None:
             return "the word list in a list's name"
         if label == "event_name" and value.lower().startswith(("all ", "next ", "my ")):
             return "determiner in the event"
-    if "date" in made["arguments"] and made["arguments"]["date"] not in row["text"]:
+    if "date" in made["arguments"] and made["arguments"]["date"] not in text_of(row):
         return "date in pieces"
     return None
 
