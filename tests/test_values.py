@@ -311,7 +311,8 @@ def test_bare_hour_is_settled_by_the_documented_rule(hour: int, minute: int) -> 
 
 _WORDS = st.lists(
     st.sampled_from(
-        ["next", "last", "friday", "march", "5", "5th", "2024", "of", "the", "to", "from", "between", "and", "at",
+        ["next", "last", "friday", "march", "5", "5th", "2024", "of", "the", "to",
+         "from", "between", "and", "at",
          "nine", "half", "past", "week", "in", "two", "hours", "every", "other", "month", "before", "after",
          "noon", "pm", "12:30", "3/4", "-", "for", "days", "tonight", "first"]
     ),
