@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from speeddial.agent import Agent as Agent
     from speeddial.contract import Contract as Contract
     from speeddial.contract import Decoded as Decoded
+    from speeddial.desk import Desk as Desk
     from speeddial.errors import SpeeddialError as SpeeddialError
     from speeddial.errors import ToolError as ToolError
     from speeddial.expert import Expert as Expert
@@ -45,6 +46,7 @@ _HOME = {
     "CallOutcome": "outcome",
     "Contract": "contract",
     "Decoded": "contract",
+    "Desk": "desk",
     "END": "workflow",
     "Expert": "expert",
     "GraphWorkflow": "workflow",
@@ -78,6 +80,7 @@ __all__ = [
     "CallOutcome",
     "Contract",
     "Decoded",
+    "Desk",
     "Expert",
     "GraphWorkflow",
     "LangGraphWorkflow",
