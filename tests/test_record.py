@@ -383,7 +383,9 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
         Record.open(text / "below" / "a file")
     with pytest.raises(UserError, match="URLs are not supported"):
         Record.open("postgresql://bob:hunter2@host/db")
-    assert sqlite3.connect(other).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    db = sqlite3.connect(other)
+    assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    db.close()
 
 
 def test_full_synchronous_is_set_when_asked(tmp_path: Path) -> None:
