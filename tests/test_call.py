@@ -95,7 +95,7 @@ def test_a_right_call_is_exact_and_on_record_before_and_after(desk: Desk) -> Non
     asked, ran = rows(runner)
     assert outcome.interactions == (asked.id, ran.id)
     assert (asked.kind, asked.status, asked.expert, asked.parsed) == ("model", "exact", "adder", ADD)
-    assert [tool["name"] for tool in asked.tools] == ["add"]
+    assert [tool["name"] for tool in asked.tools] == ["add", "refuse"]
     assert asked.schema_hash == outcome.receipt.schema_hash
     assert (ran.kind, ran.status, ran.parent, ran.result, ran.text) == ("tool", "done", asked.id, 5, "5")
     assert desk.said() == ["run_started", "step_started", "call", "tool", "step_finished", "result"]
@@ -116,7 +116,7 @@ def test_a_wrong_output_is_corrected_after_its_error_is_fed_back(desk: Desk) -> 
     first, second, _ = rows(runner)
     assert (first.status, second.status, second.parent) == ("failed", "corrected", first.id)
     assert first.raw == WRONG and first.parsed is None and first.error
-    assert second.reason == first.error
+    assert "arguments.a: expected an integer" in second.reason
 
 
 def test_the_same_wrong_output_twice_ends_the_tries(desk: Desk) -> None:
@@ -155,7 +155,19 @@ def test_a_refusal_stays_a_refusal_where_the_generalist_is_the_same_model(desk: 
     model = desk.script("adder", [REFUSE])
     outcome = desk.call(desk.runner(planner="scripted:adder"), "adder", "What is the weather?")
     assert (outcome.status, outcome.error, outcome.ok) == (Status.REFUSED, "adder: not mine", False)
+    assert outcome.call is not None and outcome.call.is_refusal and outcome.call.reason == "not mine"
+    assert outcome.receipt is not None and outcome.receipt.constrained
     assert len(model.requests) == 1
+
+
+def test_a_person_who_says_no_is_not_overruled_by_the_escalation(desk: Desk) -> None:
+    desk.script("adder", [REFUSE])
+    desk.script("writer", [SEND])
+    runner = desk.runner(cards={"adder": {"next": ("writer",)}})
+    with pytest.raises(NeedsPerson):
+        desk.call(runner, "adder", "send it")
+    (call,) = runner.resume_sync("last", approve=False).calls
+    assert (call.status, call.ok) == (Status.REFUSED, False)
 
 
 def test_an_unsure_call_goes_to_somebody_surer(desk: Desk) -> None:

@@ -11,26 +11,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from speeddial.act import ERROR_CHARS, Actor, ToolFailure
+from speeddial.act import Actor, ToolFailure
+from speeddial.adapters import is_tuned
 from speeddial.agent import Agent
-from speeddial.contract import Contract, ResolveContext, union_of_calls
+from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
 from speeddial.errors import EngineError, ModelError, NotFound
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
-from speeddial.messages import Message, Status, ToolCall
+from speeddial.messages import REFUSE, Message, Status, ToolCall
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.settings import Settings
 from speeddial.tool import Tool, ToolContext
 
 GENERALIST = "generalist"
+_SERVED = (Status.EXACT, Status.CORRECTED, Status.SALVAGED)
 OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
-LORA_ENGINES = frozenset({"embedded", "transformers", "vllm", "vllm-offline"})
-"""Engines that put an adapter on their base."""
 
 # A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[tuple[str, str], ...], Contract] = {}
+_UNIONS: dict[tuple[tuple[str, str], ...], CallsContract] = {}
 _MOST_UNIONS = 256
 
 
@@ -80,7 +80,7 @@ class _Prepared:
     contract: Contract
     prefaces: list[str]
     definitions: list[dict[str, Any]]
-    """Tools as training data shows them: name, description, parameters."""
+    """Tools as training data shows them, the refusal among them: name, description, parameters."""
 
 
 @dataclass
@@ -163,12 +163,13 @@ class Caller:
 
     # ---- the chain ----
 
-    def _chain(self, expert: Expert, phone: Phone) -> list[_Member]:
+    async def _chain(self, expert: Expert, phone: Phone) -> list[_Member]:
         chain = []
         for one in (expert, *(self._registry.expert(name) for name in expert.next)):
             if one is expert or not one.needs_file or phone.file is not None:
                 model = self._registry.model_of(one)
-                chain.append(_Member(one.name, one, model, tuned=fits(one.adapter, one.model, model)))
+                tuned = await is_tuned(one.name, one.adapter, one.model, model)
+                chain.append(_Member(one.name, one, model, tuned))
         generalist = planner_model(self._registry)
         # The same weights without the adapter cannot know better, and would put a made-up call in
         # the place of an honest refusal.
@@ -179,7 +180,7 @@ class Caller:
     async def _along_chain(self, phone: Phone, expert: Expert, key: str, trail: _Trail) -> CallOutcome:
         given_up: list[tuple[_Member, _GaveUp]] = []
         engine_error: EngineError | None = None
-        for member in self._chain(expert, phone):
+        for member in await self._chain(expert, phone):
             place = f"{key}/{member.name}"
             known = self._exchange.known(f"{place}/gave_up")
             if given_up and known is None:
@@ -194,7 +195,8 @@ class Caller:
                 given_up.append((member, _GaveUp(error.message, engine=True)))
                 continue
             if isinstance(ended, CallOutcome):
-                return replace(ended, status=Status.ESCALATED) if given_up and ended.call else ended
+                escalated = given_up and ended.status in _SERVED
+                return replace(ended, status=Status.ESCALATED) if escalated else ended
             given_up.append((member, ended))
             self._exchange.keep(f"{place}/gave_up", "read", vars(ended))
         reasons = [why for _, why in given_up]
@@ -203,13 +205,20 @@ class Caller:
         for member, why in given_up:
             if why.unsure_try is not None:
                 return await self._take_unsure(phone, member, why.unsure_try, why, key, trail)
+        refused = all(why.refused or why.engine for why in reasons)
+        # What is reported is the first one's answer; the others' are on record as escalated from it.
+        member, why = next((pair for pair in given_up if not pair[1].engine), given_up[0])
+        answered = self._exchange.completion(why.interaction) if why.interaction is not None else None
         return CallOutcome(
-            status=Status.REFUSED if all(why.refused or why.engine for why in reasons) else Status.FAILED,
+            status=Status.REFUSED if refused else Status.FAILED,
             expert=expert.name,
             task=phone.text,
             step=phone.step,
+            call=ToolCall(REFUSE, {"reason": why.reason}) if refused else None,
+            confidence=answered.confidence if answered else None,
+            receipt=answered.receipt if answered else None,
             error="; ".join(f"{member.name}: {why.reason}" for member, why in given_up),
-            model=given_up[0][0].model,
+            model=answered.model if answered else member.model,
         )
 
     def _escalate(self, phone: Phone, last: _Member, why: _GaveUp, member: _Member, trail: _Trail) -> None:
@@ -263,7 +272,7 @@ class Caller:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
             if reply.error is not None:
-                feedback = reply.error.message[:ERROR_CHARS]
+                feedback = problems_text(reply.error.problems, reply.error.example)
             else:
                 ended = await self._take(
                     phone, member, reply, context, f"{place}/{number}", trail, sure=number == unsure_try
@@ -274,7 +283,7 @@ class Caller:
                     return _GaveUp(ended.reason, interaction=reply.interaction)
                 feedback = ended.reason
             question = replace(question, parent=reply.interaction, reason=feedback)
-            messages = (*messages, Message("assistant", said), Message("user", f"Wrong: {feedback}"))
+            messages = (*messages, Message("assistant", said), Message("user", f"Wrong:\n{feedback}"))
         return _GaveUp(feedback, interaction=trail.interactions[-1])
 
     async def _take(
@@ -369,19 +378,6 @@ class Caller:
         return _prepared(tools, context)
 
 
-def fits(adapter: Path | None, made_for: str, model: str) -> bool:
-    """Whether an adapter is to be put on a model.
-
-    Args:
-        made_for: the model on the card beside the adapter; empty when the card names none.
-        model: the model in use. The base behind a server or a folder cannot be told by its name.
-    """
-    engine, _, name = model.partition(":")
-    if adapter is None or engine not in LORA_ENGINES:
-        return False
-    return engine != "embedded" or not made_for or made_for.partition(":")[2] == name
-
-
 def planner_model(registry: Registry) -> str:
     """The planner's engine and model: the setting, else its card's; also the generalist's."""
     settings = registry.settings
@@ -418,10 +414,6 @@ def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Messa
 
 def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
-    definitions = [
-        {"name": tool.name, "description": tool.description, "parameters": contracts[tool.name].schema}
-        for tool in tools
-    ]
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
     names = tuple((name, contract.schema_hash) for name, contract in contracts.items())
     contract = _UNIONS.get(names)
@@ -430,6 +422,13 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         if len(_UNIONS) >= _MOST_UNIONS:
             _UNIONS.clear()
         _UNIONS[names] = contract
+    said = {tool.name: tool.description for tool in tools} | {
+        REFUSE: "Say why no tool here serves the request."
+    }
+    definitions = [
+        {"name": name, "description": said[name], "parameters": arguments.schema}
+        for name, arguments in contract.tools.items()
+    ]
     return _Prepared(contract, [line for line in prefaces if line], definitions)
 
 

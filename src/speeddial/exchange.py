@@ -163,7 +163,7 @@ class Exchange:
         """
         known = self.known(question.key)
         if known is not None:
-            completion = self._completion(known)
+            completion = self.completion(known)
             return _judge(question.contract, question.check, question.attempt, known, completion)
         self.usage.check()
         interaction = self.record.start_interaction(
@@ -224,7 +224,7 @@ class Exchange:
         known = self.known(key)
         if known is None:
             raise RecordError(f"journal: {self.run} has no answer under {key}")
-        return _judge(contract, None, self.row(known).attempt, known, self._completion(known))
+        return _judge(contract, None, self.row(known).attempt, known, self.completion(known))
 
     def row(self, interaction: int) -> InteractionRow:
         """An interaction of this run as the record has it."""
@@ -232,7 +232,8 @@ class Exchange:
             self._rows = {row.id: row for row in self.record.interactions(run=self.run)}
         return self._rows[interaction]
 
-    def _completion(self, interaction: int) -> Completion:
+    def completion(self, interaction: int) -> Completion:
+        """What a finished decode of this run gave."""
         # What this process was told has its secrets; the record has surrogates for them.
         if interaction in self._told:
             return self._told[interaction]
@@ -280,10 +281,11 @@ class Exchange:
             try:
                 return await load_model(question.model).complete(request)
             except EngineError as error:
+                # An engine that was given the run's last seconds timed out because of the run's limit.
+                self.usage.check()
                 if not error.retryable or number == tries - 1:
                     raise
             await asyncio.sleep(BACKOFF_SECONDS * 2**number)
-            self.usage.check()
         raise AssertionError("the last try either returns or raises")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from speeddial.act import ERROR_CHARS
-from speeddial.call import Registry, fits, planner_model
+from speeddial.adapters import is_tuned
+from speeddial.call import Registry, planner_model
+from speeddial.contract import problems_text
 from speeddial.errors import PlanError, Problem
 from speeddial.events import PlanMade
 from speeddial.exchange import Emit, Exchange, Question, now_text
@@ -52,7 +53,7 @@ class Planner:
         registry = self._registry
         agent = registry.agent("planner")
         model = planner_model(registry)
-        tuned = fits(agent.adapter, agent.model, model)
+        tuned = await is_tuned(agent.name, agent.adapter, agent.model, model)
         experts = candidates(task, registry.experts)
         contract = plan_contract(experts, self._files)
         messages = planner_messages(agent.prompt, task, experts.values(), tuple(self._files), failures)
@@ -102,7 +103,7 @@ class Planner:
             if reply.completion.text == said:
                 break
             said = reply.completion.text
-            feedback = reply.error.message[:ERROR_CHARS]
+            feedback = problems_text(problems, reply.error.example)
             question = replace(question, parent=reply.interaction, reason=feedback)
-            messages = (*messages, Message("assistant", said), Message("user", f"Wrong: {feedback}"))
+            messages = (*messages, Message("assistant", said), Message("user", f"Wrong:\n{feedback}"))
         raise PlanError(problems)

@@ -1,0 +1,51 @@
+"""Whether an adapter is to be put on the model in use: an adapter is made for one base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from speeddial.errors import EngineError
+from speeddial.models import Model, load_model
+
+_BY_FOLDER = frozenset({"transformers", "vllm-offline"})
+
+_served: WeakKeyDictionary[Model, list[str]] = WeakKeyDictionary()
+
+
+async def is_tuned(name: str, adapter: Path | None, made_for: str, model: str) -> bool:
+    """Whether this model is to be asked with this adapter; if not, its expert is phoned untuned.
+
+    An embedded model takes adapters made for it, a model in a folder takes every adapter (one that does
+    not fit its sizes is an error there), a vLLM server those that it was started with. Other engines
+    take none.
+
+    Args:
+        name: of the expert or agent, under which a server knows the adapter.
+        adapter: its folder.
+        made_for: the model on the card beside the adapter; empty when the card names none.
+        model: the model in use, ``engine:name``.
+    """
+    engine, _, base = model.partition(":")
+    if adapter is None:
+        return False
+    if engine == "embedded":
+        return not made_for or made_for.partition(":")[2] == base
+    if engine == "vllm":
+        return name in await _served_by(load_model(model))
+    return engine in _BY_FOLDER
+
+
+async def _served_by(model: Model) -> list[str]:
+    """What a vLLM server serves; asked once for each server."""
+    from speeddial.models.vllm import VLLMModel
+
+    if model not in _served:
+        if not isinstance(model, VLLMModel):
+            return []
+        try:
+            _served[model] = await model.served()
+        except EngineError:
+            # The call itself will say what is wrong with the server, with its retries.
+            return []
+    return _served[model]
