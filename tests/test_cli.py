@@ -1,0 +1,276 @@
+"""The command line as a user has it: a real process, its streams and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MakeProject = Callable[..., Path]
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_ENGINE, EXIT_LIMIT, EXIT_PERSON = 0, 1, 2, 3, 4, 5
+
+WORKFLOW = '''
+"""Workflows of the test project."""
+
+from speeddial.live import Run
+from speeddial.workflow import workflow
+
+
+@workflow
+async def default(run: Run, task: str) -> str:
+    """Phone the expert that the task begins with."""
+    expert, _, text = task.partition(": ")
+    outcome = await run.phone(expert, text)
+    return outcome.text
+'''
+
+
+def speeddial(
+    folder: Path, *arguments: str, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "speeddial", *arguments],
+        cwd=folder,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+def script(root: Path, *outputs: Any) -> str:
+    """A scripted model that says these, as a model name."""
+    path = root / "script.json"
+    path.write_text(json.dumps(outputs), encoding="utf-8")
+    return f"scripted:{path}"
+
+
+def call(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"name": name, "arguments": arguments}
+
+
+@pytest.fixture
+def project(make_project: MakeProject) -> Path:
+    root = make_project()
+    (root / "workflows/default.py").write_text(WORKFLOW, encoding="utf-8")
+    return root
+
+
+def test_help_says_what_there_is(tmp_path: Path) -> None:
+    done = speeddial(tmp_path, "--help")
+    assert done.returncode == EXIT_DONE
+    for command in (
+        "init",
+        "run",
+        "plan",
+        "call",
+        "batch",
+        "resume",
+        "runs",
+        "show",
+        "models",
+        "check",
+        "doctor",
+    ):
+        assert command in done.stdout
+
+
+def test_outside_a_project_the_next_step_is_named(tmp_path: Path) -> None:
+    done = speeddial(tmp_path, "experts")
+    assert done.returncode == EXIT_USAGE
+    assert "speeddial init" in done.stderr and "Traceback" not in done.stderr and not done.stdout
+
+
+def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
+    assert speeddial(tmp_path, "run", "--colour").returncode == EXIT_USAGE
+
+
+def test_the_answer_alone_is_on_stdout(project: Path) -> None:
+    done = speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    assert done.returncode == EXIT_DONE, done.stderr
+    assert done.stdout == "5\n"
+    assert "add(a=2, b=3)" in done.stderr
+
+
+def test_the_task_comes_from_stdin_or_a_file(project: Path) -> None:
+    model = script(project, call("add", a=2, b=3))
+    assert speeddial(project, "run", stdin="adder: 2 and 3\n", SPEEDDIAL_MODEL=model).stdout == "5\n"
+    (project / "task.txt").write_text("adder: 2 and 3", encoding="utf-8")
+    assert speeddial(project, "run", "--task-file", "task.txt", SPEEDDIAL_MODEL=model).stdout == "5\n"
+    assert speeddial(project, "run", "--task-file", "none.txt").returncode == EXIT_USAGE
+    assert speeddial(project, "run", stdin="  ").returncode == EXIT_USAGE
+
+
+def test_json_gives_events_and_a_final_record(project: Path) -> None:
+    model = script(project, call("add", a=2, b=3))
+    done = speeddial(project, "run", "adder: 2 and 3", "--json", SPEEDDIAL_MODEL=model)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0]["type"] == "run_started"
+    assert lines[-1]["type"] == "result" and lines[-1]["status"] == "done" and lines[-1]["answer"] == "5"
+    (made,) = lines[-1]["calls"]
+    assert (made["name"], made["arguments"], made["status"]) == ("add", {"a": 2, "b": 3}, "exact")
+
+
+def test_an_external_tool_waits_for_a_person_and_goes_on(project: Path) -> None:
+    model = script(project, call("send", to="Anna"))
+    for decision, sent in (("--deny", ""), ("--approve", "Anna\n")):
+        waiting = speeddial(project, "run", "writer: write to Anna", "--json", SPEEDDIAL_MODEL=model)
+        assert waiting.returncode == EXIT_PERSON
+        run_id = json.loads(waiting.stdout.splitlines()[-1])["run_id"]
+        assert not (project / "workspace/sent.txt").exists()
+        speeddial(project, "resume", run_id, decision, SPEEDDIAL_MODEL=model)
+        path = project / "workspace/sent.txt"
+        assert (path.read_text(encoding="utf-8") if path.exists() else "") == sent
+    assert speeddial(project, "resume", "last", "--approve", "--deny").returncode == EXIT_USAGE
+
+
+def test_yes_approves(project: Path) -> None:
+    done = speeddial(
+        project, "run", "writer: x", "--yes", SPEEDDIAL_MODEL=script(project, call("send", to="Bob"))
+    )
+    assert done.returncode == EXIT_DONE and "sent to Bob" in done.stdout
+
+
+def test_an_unreachable_server_is_exit_3_with_the_address(project: Path) -> None:
+    server = "vllm:x@http://127.0.0.1:9/v1"
+    settings = {"SPEEDDIAL_MODEL": server, "SPEEDDIAL_PLANNER": server, "SPEEDDIAL_TRANSPORT_RETRIES": "0"}
+    done = speeddial(project, "run", "adder: x", **settings)
+    assert done.returncode == EXIT_ENGINE, done.stderr
+    assert "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_limits_are_exit_4(project: Path) -> None:
+    done = speeddial(project, "run", "adder: x", "--max-steps", "0", SPEEDDIAL_MODEL=script(project, {}))
+    assert done.returncode == EXIT_LIMIT, done.stderr
+
+
+def test_a_missing_input_and_an_unknown_workflow_are_usage_errors(project: Path) -> None:
+    assert speeddial(project, "run", "adder: x", "--input", "none.csv").returncode == EXIT_USAGE
+    done = speeddial(project, "run", "adder: x", "--workflow", "bob")
+    assert done.returncode == EXIT_USAGE and "default" in done.stderr
+
+
+def test_a_broken_card_is_named_and_nothing_runs(project: Path) -> None:
+    (project / "experts/adder/card.toml").write_text("summary = 1\n", encoding="utf-8")
+    done = speeddial(project, "run", "adder: x")
+    assert done.returncode == EXIT_USAGE and "card.toml: summary" in done.stderr
+
+
+def test_runs_and_show_tell_what_is_on_record(project: Path) -> None:
+    model = script(project, call("add", a=2, b=3))
+    speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=model)
+    assert "adder: 2 and 3" in speeddial(project, "runs").stdout
+    shown = speeddial(project, "show", "last").stdout
+    assert "add" in shown and "exact" in shown and "llguidance" in shown
+    row = json.loads(speeddial(project, "show", "last", "--json").stdout)
+    assert row["status"] == "done" and [item["kind"] for item in row["interactions"]] == ["model", "tool"]
+    assert speeddial(project, "show", "nothing").returncode == EXIT_USAGE
+
+
+def test_trace_export_writes_chat_lines_with_tools(project: Path) -> None:
+    speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    done = speeddial(project, "trace", "export", "--out", "data.jsonl")
+    assert done.returncode == EXIT_DONE, done.stderr
+    (line,) = (project / "data.jsonl").read_text(encoding="utf-8").splitlines()
+    example = json.loads(line)
+    assert json.loads(example["messages"][-1]["tool_calls"][0]["function"]["arguments"]) == {"a": 2, "b": 3}
+    assert "add" in [item["function"]["name"] for item in example["tools"]]
+
+
+def test_call_decodes_without_executing(project: Path) -> None:
+    model = script(project, call("note", text="milk"))
+    done = speeddial(project, "call", "writer", "note milk", "--no-execute", "--json", SPEEDDIAL_MODEL=model)
+    assert done.returncode == EXIT_DONE, done.stderr
+    line = json.loads(done.stdout)
+    assert line["arguments"] == {"text": "milk"} and line["receipt"]["constrained"] is True
+    assert not (project / "workspace/notes.txt").exists()
+
+
+def test_call_batch_writes_a_line_per_input(project: Path) -> None:
+    rows = [{"id": "a", "input": "2 and 3"}, {"id": "b", "input": "poem"}]
+    (project / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    refusal = call("refuse", reason="no poems")
+    model = script(project, call("add", a=2, b=3), refusal, refusal)
+    done = speeddial(
+        project,
+        "call",
+        "adder",
+        "--batch",
+        "in.jsonl",
+        "--out",
+        "out.jsonl",
+        "--no-execute",
+        SPEEDDIAL_MODEL=model,
+    )
+    assert done.returncode == EXIT_DONE, done.stderr
+    first, second = [
+        json.loads(line) for line in (project / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert first["id"] == "a" and first["status"] == "exact"
+    numbers = {"a": 2, "b": 3}
+    assert first["calls"] == [{"name": "add", "arguments": numbers, "resolved": numbers}]
+    assert second["status"] == "refused" and second["calls"] == []
+
+
+def test_batch_goes_on_where_it_stopped_and_fails_when_a_line_failed(project: Path) -> None:
+    rows = [{"id": 1, "input": "adder: 1"}, {"id": 2, "input": "bob: 2"}]
+    (project / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    part = project / ".in.jsonl.part"
+    part.write_text('{"id": 1, "status": "done", "answer": "kept"}\n{"id": 2, "sta', encoding="utf-8")
+    done = speeddial(project, "batch", "in.jsonl", "--out", "out.jsonl")
+    assert done.returncode == EXIT_FAILED, done.stderr
+    lines = [json.loads(line) for line in (project / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["id"] for line in lines] == [1, 2] and lines[0]["answer"] == "kept"
+    assert lines[1]["status"] == "failed" and not part.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"id": 1}', '{"input": "x"}', '{"id":1,"input":"x"}\n{"id":1,"input":"y"}']
+)
+def test_a_bad_batch_file_is_refused_before_anything_runs(project: Path, text: str) -> None:
+    (project / "in.jsonl").write_text(text, encoding="utf-8")
+    done = speeddial(project, "batch", "in.jsonl", "--out", "out.jsonl")
+    assert done.returncode == EXIT_USAGE and "in.jsonl:" in done.stderr
+    assert not (project / "out.jsonl").exists()
+
+
+def test_lists_are_tab_separated_when_piped_and_json_on_request(project: Path) -> None:
+    assert "adder\tuntuned\tscripted" in speeddial(project, "experts").stdout
+    assert "note\twrite" in speeddial(project, "tools").stdout
+    assert "default\t" in speeddial(project, "workflows").stdout
+    assert (
+        json.loads(speeddial(project, "tools", "--json").stdout.splitlines()[0])["schema"]["type"] == "object"
+    )
+    assert "planner\tscripted" in speeddial(project, "models").stdout
+
+
+def test_check_names_every_problem_in_one_line(project: Path) -> None:
+    good = speeddial(project, "check")
+    assert good.returncode == EXIT_DONE, good.stdout
+    assert "tool     note (write)" in good.stdout
+    (project / "experts/adder/card.toml").write_text("summary = 1\ntools = ['x']\n", encoding="utf-8")
+    bad = speeddial(project, "check")
+    assert bad.returncode == EXIT_FAILED
+    assert [line.split(": ")[1] for line in bad.stdout.splitlines() if line.startswith("problem")] == [
+        "summary",
+        "task",
+    ]
+
+
+def test_doctor_runs_the_canaries(project: Path) -> None:
+    done = speeddial(project, "doctor")
+    assert done.returncode == EXIT_DONE, done.stdout + done.stderr
+    assert "engine\tscripted\tok" in done.stdout and "setting\tmax_steps" in done.stdout
+
+
+def test_no_colour_and_no_control_characters_when_piped(project: Path) -> None:
+    done = speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    assert "\x1b" not in done.stdout + done.stderr
