@@ -8,11 +8,12 @@ from speeddial.contract.jsontext import parse_json, write_json
 from speeddial.contract.problems import problems_text
 from speeddial.contract.scalars import Email, Url
 from speeddial.contract.signature import arguments_contract
-from speeddial.errors import Problem
+from speeddial.errors import ContractViolation, Problem
 
 __all__ = [
     "CallsContract",
     "Contract",
+    "ContractViolation",
     "Decoded",
     "Email",
     "GrammarReport",

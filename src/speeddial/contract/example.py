@@ -43,7 +43,7 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
         raise NoExample("no choice fits its other rules")
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
-            return _of_branches(schema, schema[keyword], root, depth)
+            return _of_branches(schema, keyword, root, depth)
     kinds = schema.get("type", "object" if "properties" in schema else "string")
     kind = kinds if isinstance(kinds, str) else kinds[0]
     if kind == "object":
@@ -69,16 +69,30 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     return {"boolean": True, "null": None}[kind]
 
 
-def _of_branches(schema: Schema, branches: list[Any], root: Schema, depth: int) -> Any:
+def _of_branches(schema: Schema, keyword: str, root: Schema, depth: int) -> Any:
+    beside = {key: item for key, item in schema.items() if key not in (keyword, "$defs")}
     # Null last: it is the least telling instance of an optional value.
-    for branch in sorted(branches, key=lambda item: isinstance(item, dict) and item.get("type") == "null"):
+    for branch in sorted(
+        schema[keyword], key=lambda item: isinstance(item, dict) and item.get("type") == "null"
+    ):
         try:
-            found = example_of(branch, root, depth + 1)
+            found = example_of(_joined(beside, branch), root, depth + 1)
         except NoExample:
             continue
         if not check(found, schema, root):
             return found
     raise NoExample("no alternative ends")
+
+
+def _joined(beside: Schema, branch: Any) -> Any:
+    """A branch together with what stands beside the combination."""
+    if not isinstance(branch, dict) or not beside:
+        return branch
+    joined = {**beside, **branch}
+    if "properties" in beside:
+        joined["properties"] = {**beside["properties"], **branch.get("properties", {})}
+    joined["required"] = list(dict.fromkeys([*beside.get("required", ()), *branch.get("required", ())]))
+    return joined
 
 
 def _object(schema: Schema, root: Schema, depth: int) -> dict[str, Any]:
@@ -108,6 +122,9 @@ def _string(schema: Schema) -> str:
     constraint = {
         key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema
     }
+    if "pattern" in constraint:
+        # What matches as a whole also matches somewhere, and is found where random text around it is not.
+        constraint["pattern"] = f"^(?:{schema['pattern']})$"
     return _walked(json.dumps({"type": "string", **constraint}))
 
 

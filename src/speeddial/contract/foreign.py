@@ -246,6 +246,11 @@ def _strengthened(schema: Schema, path: str) -> Schema:
         schema.setdefault("type", "object")
         if "additionalProperties" not in schema and not schema.keys() & _COMBINING:
             schema["additionalProperties"] = False
+            # A required key that is not described may hold anything, but it must be writable.
+            missing = dict.fromkeys(
+                key for key in schema.get("required", ()) if key not in schema["properties"]
+            )
+            schema["properties"] = schema["properties"] | {key: {} for key in missing}
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if "string" in kinds and not schema.keys() & {"pattern", "format"}:

@@ -62,10 +62,8 @@ def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -
     result = dict(schema)
     for keyword in IN_MAPS:
         if isinstance(inner := result.get(keyword), dict):
-            prefix = f"{keyword}." if keyword in ("$defs", "definitions") else ""
             result[keyword] = {
-                name: rewrite(item, change, join(path if not prefix else "", prefix + name))
-                for name, item in inner.items()
+                name: rewrite(item, change, _path_in(keyword, name, path)) for name, item in inner.items()
             }
     for keyword in IN_LISTS:
         if isinstance(inner := result.get(keyword), list):
@@ -79,6 +77,14 @@ def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -
             at = join(path, "*") if keyword == "additionalProperties" else at
             result[keyword] = rewrite(inner, change, at)
     return change(result, path)
+
+
+def _path_in(keyword: str, name: str, path: str) -> str:
+    if keyword in ("$defs", "definitions"):
+        return f"$defs.{name}"
+    if keyword == "dependentSchemas":
+        return path
+    return join(path, "*" if keyword == "patternProperties" else name)
 
 
 def subschemas(schema: Any, path: str = "") -> Iterator[tuple[str, Schema]]:
