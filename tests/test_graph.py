@@ -331,6 +331,18 @@ def test_checkpoints_hold_no_secret_and_no_python_types(runner: Runner) -> None:
     assert os.environ["LANGGRAPH_STRICT_MSGPACK"] == "true"
 
 
+def test_nothing_is_traced_to_langsmith_even_where_the_environment_asks_for_it(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langchain_core.tracers import langchain as tracer
+
+    started = []
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.setattr(tracer.LangChainTracer, "__init__", lambda *_, **__: started.append(1))
+    runner.run_sync("go")
+    assert started == []
+
+
 def test_a_node_that_cannot_be_one_is_refused_at_definition() -> None:
     graph = GraphWorkflow("bad", State)
     with pytest.raises(DefinitionError, match="must be an async function"):

@@ -2,8 +2,8 @@
 
 What is overridden, each tried on LangGraph 1.2.22: durability is sync (async ran finished nodes again after a
 kill), router targets are checked (an unknown one ended the run as a success), state keys and types are
-checked after every node (wrong ones were dropped or accepted), the recursion limit is ours (10007), and
-checkpoints hold JSON only.
+checked after every node (wrong ones were dropped or accepted), the recursion limit is ours (10007),
+checkpoints hold JSON only, and nothing is traced to LangSmith.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send as LangGraphSend
 from langgraph.types import interrupt
+from langsmith import tracing_context
 
 from speeddial.errors import (
     DefinitionError,
@@ -88,7 +89,9 @@ class Driver:
                 first = _first_state(workflow, run).model_dump(mode="json")
         run.suspended.clear()
         try:
-            values = await graph.ainvoke(first, config, context=run, durability="sync")
+            # With LANGSMITH_TRACING set for another project, LangGraph would send this run to LangSmith.
+            with tracing_context(enabled=False):
+                values = await graph.ainvoke(first, config, context=run, durability="sync")
         except GraphRecursionError as error:
             raise LimitReached(
                 f"workflow {workflow.name} took {workflow.max_supersteps} rounds and had not ended",
