@@ -169,6 +169,8 @@ def _completes(matcher: LLMatcher, tokens: list[int]) -> bool:
 def _closing_rank(piece: bytes) -> float:
     """How little a token leads away from the end, outside free text; smaller is tried first."""
     length = min(len(piece), 31) / 32
+    if piece.isalpha():
+        return 4.0 - length
     if not piece:
         return 9.0
     if all(byte in b'"}]' for byte in piece):
@@ -186,6 +188,8 @@ def _closing_rank(piece: bytes) -> float:
 
 def _closing_rank_in_text(piece: bytes) -> float:
     """The same inside a free string, where only a quotation mark leads out."""
+    if piece.isalnum():
+        return 2.0
     if piece[:1] == b'"':
         return _closing_rank(piece) if all(byte in b'"}]' for byte in piece) else 6.0
-    return 2.0 if piece.isalnum() else 4.0
+    return 4.0

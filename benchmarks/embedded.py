@@ -1,0 +1,279 @@
+"""The embedded engine's time and memory, and the same calls through transformers' generate where torch is.
+
+    python -m benchmarks.embedded [--calls N] [--adapter FOLDER] [--json]
+
+The calls are replayed: the model runs every pass, but the token taken is the right call's, so that the
+figures do not depend on how well an adapter is trained. Rounds alternate between the engines, so that a
+busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speeddial.contract import Contract, union_of_calls
+from speeddial.messages import Message
+from speeddial.models.base_graph import FUSED
+from speeddial.models.base_model import BaseModel, ensure_base
+from speeddial.models.decoder import Adapter, Decoder
+from speeddial.models.embedded import EmbeddedDecoder, Prompt
+from speeddial.models.guided import GuidedProcessor
+
+SYSTEM = (
+    "You are organizer. You handle calendar events, reminders, alarms, lists and mail drafts. "
+    "Reply with one call as JSON."
+)
+TOOLS = {
+    "create_event": ("title", "date", "time", "repeat", "people", "place"),
+    "create_reminder": ("text", "date", "time", "repeat"),
+    "find_events": ("title", "date", "time", "people", "place"),
+    "delete_events": ("title", "date", "time", "people", "place"),
+    "set_alarm": ("date", "time", "repeat", "label"),
+    "find_alarms": ("date", "time", "label"),
+    "add_to_list": ("item", "list"),
+    "show_list": ("list",),
+    "delete_list": ("list",),
+    "draft_mail": ("to", "subject", "body"),
+}
+CALLS: list[tuple[str, str, dict[str, str]]] = [
+    ("wake me at seven am tomorrow", "set_alarm", {"date": "tomorrow", "time": "seven am"}),
+    ("did i set an alarm for the morning", "find_alarms", {"time": "morning"}),
+    ("what is on my shopping list", "show_list", {"list": "shopping"}),
+    ("add oat milk to the shopping list", "add_to_list", {"item": "oat milk", "list": "shopping"}),
+    ("please get rid of my list of films", "delete_list", {"list": "films"}),
+    (
+        "remind me tomorrow at 9 to call the dentist",
+        "create_reminder",
+        {"text": "call the dentist", "date": "tomorrow", "time": "9"},
+    ),
+    (
+        "lunch with anna on friday at noon at the corner cafe",
+        "create_event",
+        {"title": "lunch", "date": "friday", "time": "noon", "people": "anna", "place": "the corner cafe"},
+    ),
+    ("when is my meeting with peter", "find_events", {"title": "meeting", "people": "peter"}),
+    ("cancel everything on the third of march", "delete_events", {"date": "the third of march"}),
+    (
+        "email peter patel that the rent will be late this month",
+        "draft_mail",
+        {"to": "peter patel", "body": "the rent will be late this month"},
+    ),
+    (
+        "team standup every weekday at half past nine",
+        "create_event",
+        {"title": "team standup", "time": "half past nine", "repeat": "every weekday"},
+    ),
+    ("show all my lists", "show_list", {}),
+]
+
+
+def contract() -> Contract:
+    """The organizer's shape: a union of calls whose arguments are optional phrases."""
+
+    def phrases(names: tuple[str, ...]) -> Contract:
+        properties = {name: {"type": "string", "maxLength": 200} for name in names}
+        return Contract.from_schema({"type": "object", "properties": properties})
+
+    return union_of_calls({name: phrases(names) for name, names in TOOLS.items()})
+
+
+class Replay(GuidedProcessor):
+    """Takes the right call's tokens, whatever the logits."""
+
+    wanted: list[int]
+
+    def process_logits(self, input_ids: Any, logits: Any) -> Any:
+        written = len(self.decoder.tokens)
+        logits = np.zeros_like(logits)
+        logits[0, self.wanted[written] if written < len(self.wanted) else self.decoder.tokenizer.end] = 50
+        return super().process_logits(input_ids, logits)
+
+
+def milliseconds(work: Callable[..., Any], *arguments: Any) -> float:
+    began = time.perf_counter()
+    work(*arguments)
+    return (time.perf_counter() - began) * 1000
+
+
+def cold_start(code: str) -> dict[str, float]:
+    """Wall time and memory of a fresh process that runs `code`."""
+    script = (
+        "import time, resource; began = time.perf_counter()\n"
+        f"{code}\n"
+        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+    seconds, megabytes = said.split()[-2:]
+    return {"seconds": float(seconds), "peak MB": float(megabytes)}
+
+
+def random_adapter(decoder: Decoder, folder: Path) -> Adapter:
+    """An r=8 adapter on all projections: its time does not depend on its weights."""
+    from safetensors.numpy import save_file
+
+    random = np.random.default_rng(0)
+    tensors = {}
+    for layer in range(decoder.shape.layers):
+        for modules in FUSED.values():
+            for module in modules:
+                path = f"base_model.model.model.layers.{layer}.{module}"
+                down = random.standard_normal((8, decoder.shape.columns(module))) * 0.01
+                tensors[f"{path}.lora_A.weight"] = down.astype(np.float16)
+                up = random.standard_normal((decoder.shape.rows(module), 8)) * 0.01
+                tensors[f"{path}.lora_B.weight"] = up.astype(np.float16)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "bias": "none"}
+    config |= {"base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    config |= {"target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return decoder.adapter(folder)
+
+
+def passes(decoder: Decoder, adapter: Adapter, rounds: int) -> dict[str, list[float]]:
+    """Times of forward passes of several lengths over 64 tokens of context."""
+    times: dict[str, list[float]] = {}
+    with decoder.sequence(256, adapter) as context:
+        decoder.extend(context, range(100, 164))
+        for _ in range(rounds):
+            for tokens in (1, 4, 64):
+                del context.tokens[64:]
+                name = f"{tokens} token{'s' if tokens > 1 else ''}"
+                taken = milliseconds(decoder.extend, context, range(500, 500 + tokens))
+                times.setdefault(name, []).append(taken)
+    return times
+
+
+def call(
+    engine: EmbeddedDecoder, adapter: Adapter, request: str, wanted: str, grammar: str
+) -> GuidedProcessor:
+    """One tool call, from messages to text."""
+    tokens, fixed = engine.chat.prompt([Message("system", SYSTEM), Message("user", request)])
+    processor = Replay(engine.guided, grammar, max_tokens=128)
+    processor.wanted = engine.chat.encode(wanted)
+    text = engine.generate(Prompt(tokens, fixed, request), processor, adapter=adapter)
+    if text != wanted:
+        raise SystemExit(f"decoded {text!r}, wanted {wanted!r}")
+    return processor
+
+
+class Generate:
+    """transformers' `generate` on the same base and adapter, as many new tokens as the call has."""
+
+    def __init__(self, base: BaseModel, adapter: Path) -> None:
+        import peft  # type: ignore[import-not-found]
+        import torch  # type: ignore[import-not-found]
+        import transformers  # type: ignore[import-not-found]
+
+        torch.set_num_threads(min(4, len(os.sched_getaffinity(0))))
+        self.torch = torch
+        folder = base.export_hf()
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self.model = peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+    def __call__(self, prompt: list[int], tokens: int) -> None:
+        ids = self.torch.tensor([prompt])
+        with self.torch.inference_mode():
+            self.model.generate(
+                ids,
+                attention_mask=self.torch.ones_like(ids),
+                do_sample=False,
+                min_new_tokens=tokens,
+                max_new_tokens=tokens,
+                pad_token_id=2,
+            )
+
+
+def middle(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {
+        "median": statistics.median(ordered),
+        "p95": ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))],
+        "least": ordered[0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--calls", type=int, default=36)
+    parser.add_argument("--adapter", type=Path, help="PEFT folder; default: random weights, r=8")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+
+    base = ensure_base()
+    report: dict[str, Any] = {
+        "processors": len(os.sched_getaffinity(0)),
+        "load average": os.getloadavg()[0],
+        "start, imports and weights": cold_start(
+            "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel().load()"
+        ),
+    }
+    engine = EmbeddedDecoder(base)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.adapter or Path(scratch)
+        adapter = (
+            engine.decoder.adapter(folder) if options.adapter else random_adapter(engine.decoder, folder)
+        )
+        for name, which in (("base", engine.decoder.base), ("adapter", adapter)):
+            for length, times in passes(engine.decoder, which, 12).items():
+                report[f"pass of {length}, {name}, ms"] = middle(times)
+        generate = Generate(base, folder) if find_spec("torch") and find_spec("peft") else None
+        calls(engine, adapter, generate, options.calls, report)
+    if options.json:
+        print(json.dumps(report))
+        return
+    for name, value in report.items():
+        shown = value if isinstance(value, dict) else {"": value}
+        print(f"{name:44}", "  ".join(f"{key} {number:.4g}".strip() for key, number in shown.items()))
+
+
+def calls(
+    engine: EmbeddedDecoder, adapter: Adapter, generate: Generate | None, count: int, report: dict[str, Any]
+) -> None:
+    """Whole tool calls, alternating with `generate` when that is there."""
+    whole = contract()
+    ours: list[float] = []
+    cpu: list[float] = []
+    theirs: list[float] = []
+    written = forced = 0
+    for number in range(count + 1):
+        request, name, arguments = CALLS[number % len(CALLS)]
+        wanted = whole.dump({"name": name, "arguments": arguments})
+        began, busy = time.perf_counter(), time.process_time()
+        decoded = call(engine, adapter, request, wanted, whole.grammar).decoder
+        if number == 0:
+            continue  # compiles the grammar and reads the prefix
+        ours.append((time.perf_counter() - began) * 1000)
+        cpu.append((time.process_time() - busy) * 1000)
+        written += len(decoded.tokens)
+        forced += decoded.tokens_forced
+        if generate is not None:
+            prompt, _ = engine.chat.prompt([Message("system", SYSTEM), Message("user", request)])
+            theirs.append(milliseconds(generate, prompt, len(decoded.tokens)))
+    report["tool call, ms"] = middle(ours)
+    report["tool call, processor ms"] = middle(cpu)
+    report["tokens a call"] = written / count
+    report["of them forced"] = forced / written
+    if generate is not None:
+        report["transformers generate, ms"] = middle(theirs)
+        ratios = [their / our for their, our in zip(theirs, ours, strict=True)]
+        report["generate / embedded"] = middle(ratios)
+
+
+if __name__ == "__main__":
+    main()
