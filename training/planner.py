@@ -290,9 +290,9 @@ def make_row(
         "source": "composed",
     }
     if dev:
-        experts = [
-            dict(zip(("name", "summary"), line[2:].split(": ", 1), strict=True)) for line in registered.lines
-        ]
+        pairs = [line[2:].split(": ", 1) for line in registered.lines]
+        table = registered.named.get("tables")
+        experts = [{"name": name, "summary": summary, "needs_file": name == table} for name, summary in pairs]
         row |= {"input": text, "files": list(files), "experts": experts, "plan": plan}
     return row
 

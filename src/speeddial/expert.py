@@ -41,6 +41,8 @@ class Expert:
     """Kinds of earlier results that a step of this expert may refer to."""
     next: tuple[str, ...] = ()
     """Experts phoned, in this order, when it cannot serve a step; the generalist comes last by itself."""
+    unordered: tuple[str, ...] = ()
+    """Arguments whose order does not matter when calls are compared."""
     version: str = "0"
     schema_hash: str = ""
     """Hash of its tools' schemas at training time; empty when it is bound to none."""
@@ -70,6 +72,7 @@ class Expert:
             needs_file=card.flag("needs_file", False),
             accepts=card.choices("accepts", RESULT_KINDS),
             next=card.texts("next", ()),
+            unordered=card.texts("unordered", ()),
             version=card.text("version", "0"),
             schema_hash=card.text("schema_hash", ""),
             provenance=card.table("provenance"),

@@ -166,6 +166,8 @@ def tool(
                 f"{function.__qualname__} has no docstring",
                 hint="its first line tells the expert what the tool does: write one",
             )
+        # Compiled here, so that what no grammar can hold fails at definition and not in a run.
+        _ = contract.grammar
         hints = get_type_hints(function, include_extras=True)
         return Tool(
             name=name or function.__name__,

@@ -17,7 +17,7 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,9 +52,8 @@ class Case:
     """For people: what would have been right."""
     columns: tuple[Column, ...] | None = None
     files: tuple[str, ...] = ()
-    experts: Mapping[str, str] | None = None
-    """Name -> summary, when the case brings its own registry."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    experts: tuple[Mapping[str, Any], ...] | None = None
+    """Name, summary and needs_file of each, when the case brings its own registry."""
 
 
 def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()) -> Iterator[Case]:
@@ -104,8 +103,7 @@ def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise NotFound(f"no file {path}", hint="check the path")
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -157,7 +155,6 @@ def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str])
         expected=json.dumps(row["calls"], ensure_ascii=False),
         columns=columns_of(row.get("columns")),
         files=tuple(row.get("files", ())),
-        extra={key: value for key, value in row.items() if key in ("references",)},
     )
 
 
@@ -176,7 +173,7 @@ def _plan_case(identity: str, row: Mapping[str, Any]) -> Case:
         judge=judge,
         expected=json.dumps(row["plan"], ensure_ascii=False),
         files=tuple(row.get("files", ())),
-        experts=dict(experts) if isinstance(experts, (dict, list)) and experts else None,
+        experts=tuple(experts) if experts else None,
     )
 
 
