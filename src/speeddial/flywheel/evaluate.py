@@ -1,4 +1,4 @@
-"""Evaluation: an expert or the planner on a file of cases, decoded only, with figures and their uncertainty."""
+"""Evaluation: an expert or the planner on a file of cases, decoded only; figures carry their uncertainty."""
 
 from __future__ import annotations
 

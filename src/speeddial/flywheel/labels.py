@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ class LabelMapping:
     def covering(self, text: str, slots: Sequence[Slot], everything: Sequence[Slot]) -> str:
         """One value for several labels: the text from the first to the last of them when only
         connecting words lie between, else their values joined."""
-        for left, right in zip(slots, slots[1:], strict=False):
+        for left, right in pairwise(slots):
             between = any(left.end <= slot.start < right.start for slot in everything if slot not in slots)
             if between or not self._connected(text, left, right):
                 distinct: list[str] = []
