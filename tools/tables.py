@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -118,7 +119,13 @@ def columns_of(context: ToolContext) -> tuple[Column, ...] | None:
 def shape(context: ToolContext) -> Contract | None:
     """The contract for this table: its columns as enums, operators and values by the column's type."""
     columns = columns_of(context)
-    return None if not columns else Contract.from_schema(schema_for(columns))
+    return _contract(columns) if columns else None
+
+
+@lru_cache(maxsize=32)
+def _contract(columns: tuple[Column, ...]) -> Contract:
+    """Kept, so that the grammar of a table is compiled once."""
+    return Contract.from_schema(schema_for(columns), name="query_table")
 
 
 def preface(context: ToolContext) -> str:
@@ -299,8 +306,6 @@ class _Query:
 
     def _match(self, sql: str, text: str, column: str) -> list[str]:
         """The values of a column that a text of the question means; itself when there is none."""
-        if self.table.query(f"SELECT 1 FROM data WHERE {sql} = ? LIMIT 1", [text]):
-            return [text]
         rows = self.table.query(f"SELECT DISTINCT {sql} FROM data WHERE {sql} IS NOT NULL LIMIT {_COMPARED}")
         by_key: dict[str, list[str]] = {}
         for (known,) in rows:
@@ -308,6 +313,9 @@ class _Query:
         key = _key(text)
         if key in by_key:
             return sorted(by_key[key])
+        if len(rows) == _COMPARED:
+            # Too many different values to look at each: the column is searched for this very text.
+            return [text]
         close = get_close_matches(key, by_key, n=2, cutoff=0.84)
         if len(close) == 1 and not (re.search(r"\d", key) or re.search(r"\d", close[0])):
             self.notes.append(f"{text!r} read as {by_key[close[0]][0]!r} in {column}")

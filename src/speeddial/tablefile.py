@@ -177,6 +177,7 @@ def _from_csv(path: Path) -> TableFile:
             [str(text_path)],
         ).fetchone()
         delimiter, quote, escape, skip = sniffed or (",", '"', '"', 0)
+        delimiter = _delimiter(text_path, delimiter, skip)
         quote = '"' if quote in ("(empty)", "") else quote
         escape = quote if escape in ("(empty)", "") else escape
         if delimiter != ",":
@@ -192,6 +193,16 @@ def _from_csv(path: Path) -> TableFile:
             [str(text_path)],
         )
     return _typed(path, connection, headers, notes, [None] * len(headers))
+
+
+def _delimiter(path: Path, sniffed: str, skip: int) -> str:
+    """The sniffed delimiter, if the header has it; of uneven rows DuckDB makes one column, hiding the fault."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for _ in range(skip):
+            file.readline()
+        header = file.readline()
+    likely = max(",;\t|", key=header.count)
+    return likely if sniffed not in header and likely in header else sniffed
 
 
 def _spoken(delimiter: str) -> str:
@@ -381,32 +392,34 @@ def _typed(
         column = f"c{number}"
         tries = [item for item in _tries(column) if kind is None or item.type == "date"]
         filled = f"{column} IS NOT NULL AND lower(trim({column})) NOT IN {_NOTHING}"
-        counts = connection.execute(
-            f"SELECT count(*), {', '.join(f'count(*) FILTER ({item.test})' for item in tries)} "
-            f"FROM raw WHERE {filled}"
-        ).fetchone()
-        total, *passed = counts or (0,)
-        chosen = next(
-            (item for item, count in zip(tries, passed, strict=True) if total and count == total), None
-        )
-        if chosen is None:
+        # A look at the first rows rules out nearly all tries; what is left must hold for every row.
+        likely = _passing(connection, tries, f"(SELECT {column} FROM raw WHERE {filled} LIMIT 500)")
+        passing = _passing(connection, likely, f"(SELECT {column} FROM raw WHERE {filled})")
+        if not passing:
             types.append("text")
             parts.append(f"nullif({column}, '') AS {column}")
             continue
+        chosen = passing[0]
         types.append(chosen.type)
         cast = chosen.cast
         if chosen.type == "number":
             cast = f"CAST({cast} AS {_number_type(connection, column, cast, filled)})"
         parts.append(f"CASE WHEN {filled} THEN {cast} END AS {column}")
-        both_ways = {"%m/%d/%Y", "%d/%m/%Y"} <= {
-            item.note for item, count in zip(tries, passed, strict=True) if count == total
-        }
-        if both_ways:
+        if {"%m/%d/%Y", "%d/%m/%Y"} <= {item.note for item in passing}:
             notes = (*notes, f"dates in {headers[number - 1]!r} read as month/day/year")
     connection.execute(f"CREATE TABLE data AS SELECT {', '.join(parts)} FROM raw")
     connection.execute("DROP TABLE raw")
     _lock(connection)
     return _finished(path, connection, headers, types, notes)
+
+
+def _passing(connection: duckdb.DuckDBPyConnection, tries: Sequence[_Try], rows: str) -> list[_Try]:
+    """The tries that hold for all of some rows; none when there are no rows."""
+    if not tries:
+        return []
+    counted = ", ".join(f"count(*) FILTER ({item.test})" for item in tries)
+    total, *passed = connection.execute(f"SELECT count(*), {counted} FROM {rows}").fetchone() or (0,)
+    return [item for item, count in zip(tries, passed, strict=False) if total and count == total]
 
 
 def _number_type(connection: duckdb.DuckDBPyConnection, column: str, text: str, filled: str) -> str:
@@ -439,7 +452,7 @@ def clean_names(headers: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     names: list[str] = []
     notes: list[str] = []
     for number, header in enumerate(headers, 1):
-        parted = re.sub(r"(?<=[a-zß-ÿ0-9])(?=[A-ZÀ-Þ][a-zß-ÿ])|(?<=[a-z])(?=[A-Z])", " ", header)
+        parted = re.sub(r"(?<=[a-zß-ÿ0-9])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])", " ", header)
         name = re.sub(r"[\s_|]+", " ", parted).strip().lower()[:LONGEST_NAME].strip()
         name = "".join(char for char in name if char.isprintable())
         if not name:
