@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from speeddial.models.base_model import BaseModel
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -89,8 +93,8 @@ def make_project(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def base_model() -> Iterator[Path]:
+def base_model() -> BaseModel:
     """The embedded base, fetched once into the user's cache as `speeddial models pull` does."""
     from speeddial.models.base_model import ensure_base
 
-    yield ensure_base()
+    return ensure_base()
