@@ -19,6 +19,7 @@ from speeddial.contract import Contract
 from speeddial.errors import ContractViolation, NotFound, ToolError, UserError
 from speeddial.tablefile import TableFile, clean_names, open_table
 from speeddial.tool import ToolContext
+from speeddial.values.resolve import as_period
 
 ORDERS = ROOT / "examples/orders.csv"
 EXPENSES = ROOT / "examples/expenses.csv"
@@ -77,6 +78,11 @@ COUNT = [{"column": "*", "aggregate": "count"}]
             "Hamburg, Munich",
         ),
         ({"select": COUNT, "where": [{"column": "customer", "op": "contains", "value": "müller"}]}, "0"),
+        (
+            {"select": [{"column": "*"}], "limit": 1},
+            "order_id: 1001, customer: Fatima Zahra, city: Hamburg, product: standing desk, quantity: 2, "
+            "amount: 898, ordered_on: 2024-01-03, paid: yes",
+        ),
         ({"select": COUNT, "where": [{"column": "amount", "op": "=", "value": 39.9}]}, "2"),
         ({"select": COUNT, "where": [{"column": "ordered on", "op": "<", "value": "february 2024"}]}, "11"),
         ({"select": COUNT, "where": [{"column": "ordered on", "op": "<=", "value": "january 2024"}]}, "11"),
@@ -185,7 +191,7 @@ def test_prompt_line_and_contract_come_from_the_file() -> None:
     [
         {"select": []},
         {"select": [{"column": "city", "aggregate": "sum"}]},
-        {"select": [{"column": "*"}]},
+        {"select": [{"column": "city"}], "group_by": ["*"]},
         {"select": [{"column": "*", "aggregate": "max"}]},
         {"select": [{"column": "city"}], "where": [{"column": "city", "op": ">", "value": "x"}]},
         {"select": [{"column": "city"}], "where": [{"column": "amount", "op": "=", "value": "12"}]},
@@ -210,6 +216,25 @@ def test_columns_can_be_given_instead_of_a_file(tmp_path: Path) -> None:
     assert tool.contract_for(context).load(call) == call
     with pytest.raises(ToolError, match="no table"):
         Desk(tmp_path).run("query_table", select=[{"column": "player"}])
+
+
+def test_written_cases_fit_their_contract_and_their_dates_are_read() -> None:
+    tool = project().tools["query_table"]
+    rows = [
+        json.loads(line) for line in (ROOT / "experts/tables/cases.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert len(rows) >= 40 and len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        columns = tuple(Column(**column) for column in row["columns"])
+        kinds = {column.name: column.type for column in columns}
+        (call,) = row["calls"]
+        if call["name"] == "refuse":
+            continue
+        context = ToolContext(ROOT, {}, NOW, "k", columns=columns)
+        assert tool.contract_for(context).check(call["arguments"]) == [], row["input"]
+        for condition in call["arguments"].get("where", []):
+            if kinds[condition["column"]] == "date":
+                as_period(condition["value"], NOW, past=True)
 
 
 # --- every admitted query runs, and writes nothing -------------------------------------------------
@@ -395,7 +420,7 @@ def test_sums_of_money_are_exact(tmp_path: Path) -> None:
 
 
 def test_names_are_made_sayable_and_unique() -> None:
-    names, notes = clean_names(["Order_ID", "OrderDate", "", "amount", "Amount", "a|b", "HTTPCode"])
+    names, notes = clean_names(["Order_ID", "OrderDate", "*", "amount", "Amount", "a|b", "HTTPCode"])
     assert names == ["order id", "order date", "column 3", "amount", "amount 2", "a b", "http code"]
     assert notes == ("column 3 has no name", "a second column named 'amount' is called 'amount 2'")
 

@@ -138,7 +138,7 @@ def schema_for(columns: Sequence[Column]) -> dict[str, Any]:
     """JSON Schema of a query over these columns."""
     named = {kind: [c.name for c in columns if c.type == kind] for kind in ("number", "text", "date", "bool")}
     every = [column.name for column in columns]
-    select = [_object({"column": {"enum": every}})]
+    select = [_object({"column": {"enum": [*every, "*"]}})]
     order = [_object({"column": {"enum": every}, "direction": _DIRECTION})]
     star: dict[str, Any] = {"column": {"const": "*"}, "aggregate": {"const": "count"}}
     aggregated = [{"column": {"enum": names}, "aggregate": {"enum": list(AGGREGATES[kind])}}
@@ -197,7 +197,7 @@ def query_table(
     """Ask one question of the table.
 
     Args:
-        select: the columns to give back, or aggregates of them.
+        select: the columns to give back, or aggregates of them; "*" is all columns, or all rows when counted.
         where: conditions that all hold.
         group_by: columns to group by.
         order_by: what to sort by.
@@ -226,6 +226,7 @@ def _plain(item: Any) -> dict[str, Any]:
 class _Query:
     """One query on its way to SQL.
 
+    - ``*`` without an aggregate is every column.
     - Plain columns beside an aggregate, or beside an order by an aggregate, are grouped by.
     - Columns of `group_by` that are not selected come first in the result.
     - An order by a column that is not grouped takes the group's smallest value (ascending) or largest.
@@ -330,7 +331,8 @@ class _Query:
         order_by: Sequence[dict[str, Any]],
         limit: int | None,
     ) -> TableAnswer:
-        chosen = [(item["column"], item.get("aggregate")) for item in select]
+        named = [(item["column"], item.get("aggregate")) for item in select]
+        chosen = [pair for item in named for pair in (self._all() if item == ("*", None) else [item])]
         aggregated = (
             bool(group_by) or any(kind for _, kind in chosen) or any("aggregate" in item for item in order_by)
         )
@@ -360,6 +362,10 @@ class _Query:
             notes=self.notes,
             resolved={"where": self.resolved} if self.resolved else {},
         )
+
+    def _all(self) -> list[tuple[str, str | None]]:
+        """What ``*`` without an aggregate selects."""
+        return [(column.name, None) for column in self.table.columns]
 
     def _expression(self, column: str, kind: str | None) -> str:
         if column == "*":

@@ -196,7 +196,7 @@ def _from_csv(path: Path) -> TableFile:
 
 
 def _delimiter(path: Path, sniffed: str, skip: int) -> str:
-    """The sniffed delimiter, if the header has it; of uneven rows DuckDB makes one column, hiding the fault."""
+    """The sniffed delimiter, if the header has it; DuckDB makes uneven rows one column, hiding the fault."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         for _ in range(skip):
             file.readline()
@@ -455,7 +455,8 @@ def clean_names(headers: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         parted = re.sub(r"(?<=[a-zß-ÿ0-9])(?=[A-ZÀ-Þ])|(?<=[A-ZÀ-Þ])(?=[A-ZÀ-Þ][a-zß-ÿ])", " ", header)
         name = re.sub(r"[\s_|]+", " ", parted).strip().lower()[:LONGEST_NAME].strip()
         name = "".join(char for char in name if char.isprintable())
-        if not name:
+        if name in ("", "*"):
+            # "*" means all columns in a query.
             name = f"column {number}"
             notes.append(f"column {number} has no name")
         base, count = name, 2
