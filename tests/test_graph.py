@@ -214,6 +214,24 @@ def test_independent_steps_run_at_the_same_time_and_dependent_ones_after(runner:
     assert said.index(("step_started", 3)) > said.index(("step_finished", 2))
 
 
+def test_a_step_begins_when_its_own_sources_are_done_and_not_later(runner: Runner) -> None:
+    def script(request: Request) -> Any:
+        said = request.messages[-1].content
+        if "Task:" in said:
+            slow, quick = ({"expert": "adder", "task": f"{pace} sum"} for pace in ("slow", "quick"))
+            return {"steps": [slow, quick, {"expert": "writer", "task": "note it", "uses": [2]}]}
+        if "note" in said:
+            return {"name": "note", "arguments": {"text": "it"}}
+        return Reply(FIVE, delay=1.5 if "slow" in said else 0)
+
+    Scripted.register("graph", script)
+    runner.run_sync("warm up")
+    events: list[Any] = []
+    runner.run_sync("sum twice and note one", on_event=events.append)
+    said = [(event.type, getattr(event, "step", 0)) for event in events]
+    assert said.index(("step_finished", 3)) < said.index(("step_finished", 1))
+
+
 def test_a_failed_step_is_planned_anew_once_with_what_went_wrong(runner: Runner) -> None:
     plans = []
 

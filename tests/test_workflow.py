@@ -144,9 +144,8 @@ def test_a_workflow_can_plan_and_do_the_steps_its_own_way(root: Path) -> None:
     @workflow
     async def own(run: Run, task: str) -> str:
         plan = await run.plan()
-        keys = run.step_keys(plan)
-        served = [await run.step(plan, number, key, {}) for number, key in enumerate(keys, start=1)]
-        return await run.answer(served, missing=plan.missing)
+        outcomes = await run.carry_out(plan)
+        return await run.answer(list(outcomes.values()), missing=plan.missing)
 
     with Runner(Project.load(root)) as runner:
         answer = runner.run_sync("sum and fly", workflow=own).unwrap()

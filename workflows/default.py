@@ -1,12 +1,11 @@
-"""The default workflow: plan, do independent steps in parallel, check, plan anew when needed, answer."""
+"""The default workflow: plan, dispatch the steps, check, plan anew when one failed, answer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from speeddial import GraphWorkflow, Run, Send, StepTask, TaskState
+from speeddial import END, START, GraphWorkflow, Plan, Run, TaskState
 from speeddial.errors import PlanError
-from speeddial.workflow import END, START, Route
 
 default = GraphWorkflow(
     "default",
@@ -26,7 +25,7 @@ async def plan(state: TaskState, run: Run) -> dict[str, Any]:
     except PlanError:
         if not again:
             raise
-        return {"attempt": state.attempt + 1, "replans_left": 0}
+        return {"attempt": state.attempt + 1, "replans_left": -1}
     return {
         "plan": made,
         "keys": run.step_keys(made),
@@ -36,15 +35,9 @@ async def plan(state: TaskState, run: Run) -> dict[str, Any]:
 
 
 @default.node
-async def phone(task: StepTask, run: Run) -> dict[str, Any]:
-    """Do one step; several run at the same time."""
-    outcome = await run.step(task.plan, task.number, task.key, task.results)
-    return {"outcomes": {task.name: outcome}}
-
-
-@default.node
-async def check(state: TaskState) -> None:
-    """Wait for the steps that ran together."""
+async def dispatch(state: TaskState, run: Run) -> dict[str, Any]:
+    """Do the steps, each as soon as those it uses have results; steps done before are not done again."""
+    return {"outcomes": await run.carry_out(state.plan or Plan())}
 
 
 @default.node
@@ -58,18 +51,17 @@ async def answer(state: TaskState, run: Run) -> dict[str, Any]:
     return {"answer": text, "missing": (*missing, *held_up), "status": status}
 
 
-def what_next(state: TaskState) -> Route:
-    """Steps that can be done; when there are none, a new plan for what failed, or the answer."""
-    ready = state.ready()
-    if ready:
-        return [Send("phone", task) for task in ready]
-    if state.failed() and state.replans_left > 0:
-        return "plan"
-    return "answer"
+def planned(state: TaskState) -> str:
+    """A plan that could not be made anew changes nothing."""
+    return "dispatch" if state.replans_left >= 0 else "answer"
+
+
+def check(state: TaskState) -> str:
+    """Plan anew for what failed, as often as the settings allow; else answer."""
+    return "plan" if state.failed() and state.replans_left > 0 else "answer"
 
 
 default.edge(START, "plan")
-default.route("plan", what_next, ["phone", "plan", "answer"])
-default.edge("phone", "check")
-default.route("check", what_next, ["phone", "plan", "answer"])
+default.route("plan", planned, ["dispatch", "answer"])
+default.route("dispatch", check, ["plan", "answer"])
 default.edge("answer", END)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from speeddial.run import Runner as Runner
     from speeddial.run import RunResult as RunResult
     from speeddial.settings import Settings as Settings
-    from speeddial.task import StepTask as StepTask
     from speeddial.task import TaskState as TaskState
     from speeddial.tool import Tool as Tool
     from speeddial.tool import ToolContext as ToolContext
@@ -60,7 +59,6 @@ _HOME = {
     "Send": "workflow",
     "Settings": "settings",
     "SpeeddialError": "errors",
-    "StepTask": "task",
     "TaskState": "task",
     "Tool": "tool",
     "ToolContext": "tool",
@@ -92,7 +90,6 @@ __all__ = [
     "Send",
     "Settings",
     "SpeeddialError",
-    "StepTask",
     "TaskState",
     "Tool",
     "ToolContext",

@@ -12,7 +12,7 @@ from datetime import datetime
 from speeddial.answer import Answerer
 from speeddial.call import Caller, Registry
 from speeddial.column import Column
-from speeddial.errors import SpeeddialError
+from speeddial.errors import NeedsPerson, SpeeddialError
 from speeddial.events import StepFinished, StepStarted
 from speeddial.exchange import Emit, Exchange, now_text
 from speeddial.messages import compact_json
@@ -114,20 +114,6 @@ class Run:
             Phone(expert=expert, text=text, key=key, file=file, uses=used, step=number, columns=columns)
         )
 
-    def step(
-        self, plan: Plan, number: int, key: str, results: Mapping[int, CallOutcome]
-    ) -> Awaitable[CallOutcome]:
-        """Do one step of a plan.
-
-        Args:
-            number: of the step, from 1.
-            key: its own from `step_keys`.
-            results: outcomes of the steps that it uses.
-        """
-        step = plan.steps[number - 1]
-        uses = {used: results[used] for used in step.uses}
-        return self.phone(step.expert, step.task, file=step.file, uses=uses, key=key, step=number)
-
     async def plan(self, task: str = "", *, failures: Sequence[str] = (), attempt: int = 1) -> Plan:
         """Have the planner split a task.
 
@@ -143,18 +129,58 @@ class Run:
         key = f"{self._scope}plan/{self._numbered(self._digest(asked))}"
         return await self._planner.plan(task or self.task, failures=failures, key=key, attempt=attempt)
 
+    async def carry_out(self, plan: Plan) -> dict[str, CallOutcome]:
+        """Do the steps of a plan, each as soon as the steps that it uses have results.
+
+        Independent steps are at work together. When one stops the run (a person is needed, a limit is
+        reached), those beside it come to their end first.
+
+        Returns:
+            key from `step_keys` -> outcome; a step that needs one that failed is not in it.
+
+        Raises:
+            NeedsPerson, EngineError, LimitReached, RecordError: see `phone`.
+        """
+        keys = self.step_keys(plan)
+        tasks: list[asyncio.Task[CallOutcome | None]] = []
+
+        async def do(number: int) -> CallOutcome | None:
+            step = plan.steps[number - 1]
+            used = {earlier: await tasks[earlier - 1] for earlier in step.uses}
+            ready = {earlier: outcome for earlier, outcome in used.items() if outcome and outcome.ok}
+            if len(ready) < len(used):
+                return None
+            key = keys[number - 1].rpartition("/")[0]
+            return await self.phone(step.expert, step.task, file=step.file, uses=ready, key=key, step=number)
+
+        for number in range(1, len(plan.steps) + 1):
+            tasks.append(asyncio.create_task(do(number)))
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [error for error in ended if isinstance(error, BaseException)]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, NeedsPerson))
+        outcomes = zip(keys, ended, strict=True)
+        return {key: outcome for key, outcome in outcomes if isinstance(outcome, CallOutcome)}
+
     def step_keys(self, plan: Plan) -> tuple[str, ...]:
         """A key for each step that is the same in every plan of this run that has the step.
 
-        A step is what is asked, with which file, on which earlier steps; the n-th of the same is told
-        apart. So a step that was done is not done again because the plan was made anew.
+        A step is what is asked of whom, with which file, on which earlier steps; the n-th of the same is
+        told apart. So a step that was done is not done again because the plan was made anew.
         """
+        # The expert stands last: an effect is the same effect whoever serves the step.
         keys: list[str] = []
         seen: Counter[str] = Counter()
         for step in plan.steps:
             digest = self._digest([step.task, step.file, [keys[used - 1] for used in step.uses]])
             seen[digest] += 1
-            keys.append(f"step/{digest}.{seen[digest]}")
+            keys.append(f"step/{digest}.{seen[digest]}/{step.expert}")
         return tuple(keys)
 
     async def answer(
