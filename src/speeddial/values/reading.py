@@ -230,5 +230,10 @@ def _joined(one: Clock, other: Clock) -> Clock | None:
     if one.start is None and one.end is None and one.part:
         one, other = other, one
     if other.start is None and other.end is None and other.part and not one.part:
+        hour = one.point.hour
+        early, late = other.part == "morning", other.part in ("afternoon", "dinner", "evening")
+        if not one.bare and ((early and hour >= 12) or (late and hour < 12)):
+            # "Morning at 7 pm": one of the two is wrong, and nobody can tell which.
+            return None
         return one.in_part(other.part)
     return None
