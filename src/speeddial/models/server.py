@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from speeddial.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable, UserError
 from speeddial.messages import Message, compact_json
 from speeddial.models.canary import SchemaRefused
+from speeddial.models.confidence import Chosen, confidence
+from speeddial.models.output_type import output_type
 
 _ADDRESS = re.compile(r"^(?P<name>.+?)@(?P<url>https?://.+)$")
-_FORBIDDEN_LOGPROB = -9000.0
-"""vLLM writes -9999 for a token that the grammar forbids."""
-
 _replies: ContextVar[list[Any]] = ContextVar("speeddial_server_replies")
 """Where the client leaves the whole reply of the request in flight; outlines hands back its text alone."""
 
@@ -63,14 +60,6 @@ def split_address(spec: str, default_url: str) -> tuple[str, str]:
             hint="give the key in the environment (VLLM_API_KEY or OPENAI_API_KEY) and the URL without it",
         )
     return name, url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
-
-
-@lru_cache(maxsize=256)
-def output_type(schema_text: str) -> Any:
-    """The outlines type of a schema given as JSON text; cached, since outlines checks each anew (2 ms)."""
-    from outlines.types import JsonSchema
-
-    return JsonSchema(schema_text)
 
 
 class Server:
@@ -281,7 +270,8 @@ class Server:
 def _reply(completion: Any, latency_ms: float) -> Reply:
     choice = completion.choices[0]
     usage = completion.usage
-    confidence, forced = _confidence(choice.logprobs.content if choice.logprobs else None)
+    logprobs = choice.logprobs.content if choice.logprobs else None
+    sure, forced = confidence([_chosen(token) for token in logprobs or ()])
     return Reply(
         # A lone surrogate is text that no record could store; the contract refuses it either way.
         text=choice.message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
@@ -289,25 +279,11 @@ def _reply(completion: Any, latency_ms: float) -> Reply:
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
         tokens_forced=forced,
-        confidence=confidence,
+        confidence=sure,
         latency_ms=latency_ms,
     )
 
 
-def _confidence(tokens: Sequence[Any] | None) -> tuple[float | None, int]:
-    """Geometric mean probability of the chosen tokens, and how many tokens left no choice.
-
-    vLLM applies the grammar before it takes the probabilities, so a token whose runner-up is forbidden was
-    forced. Other servers report the model's own probabilities: then no token counts as forced.
-    """
-    if not tokens:
-        return None, -1
-    chosen = [token.logprob for token in tokens if not _is_forced(token)]
-    told = all(len(token.top_logprobs or ()) > 1 for token in tokens)
-    mean = sum(chosen) / len(chosen) if chosen else 0.0
-    return math.exp(mean), len(tokens) - len(chosen) if told else -1
-
-
-def _is_forced(token: Any) -> bool:
+def _chosen(token: Any) -> Chosen:
     others = [other.logprob for other in token.top_logprobs or () if other.token != token.token]
-    return bool(others) and max(others) < _FORBIDDEN_LOGPROB
+    return Chosen(token.logprob, max(others) if others else None)

@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -239,13 +239,10 @@ def _outlines_model(model: Any, tokenizer: Any) -> Any:
     import torch
     from outlines.models.transformers import Transformers
 
-    class FromIds(Transformers):  # type: ignore[misc]
+    class FromIds(Transformers):
         def _prepare_model_inputs(self, model_input: list[int], is_batch: bool = False) -> tuple[str, Any]:
             ids = torch.tensor([model_input], device=self.model.device)
             return "", {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-        def generate_stream(self, model_input: Any, output_type: Any, **_: Any) -> Iterator[str]:
-            raise TypeError("this engine answers in whole texts")
 
     return FromIds(model, tokenizer)
 
