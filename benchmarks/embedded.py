@@ -176,9 +176,9 @@ class Generate:
     """transformers' `generate` on the same base and adapter, as many new tokens as the call has."""
 
     def __init__(self, base: BaseModel, adapter: Path) -> None:
-        import peft  # type: ignore[import-not-found]
-        import torch  # type: ignore[import-not-found]
-        import transformers  # type: ignore[import-not-found]
+        import peft
+        import torch
+        import transformers
 
         torch.set_num_threads(min(4, len(os.sched_getaffinity(0))))
         self.torch = torch

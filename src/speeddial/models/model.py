@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -140,5 +140,5 @@ class Model(ABC):
             )
         return await self._complete(request, canary)
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - most engines hold nothing to release
         """Release what the engine holds; safe to call twice."""
