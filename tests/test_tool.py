@@ -77,7 +77,9 @@ async def test_the_context_is_injected_and_not_in_the_schema() -> None:
     "arguments",
     [{"n": "5"}, {"n": 5.0}, {"n": True}, {"n": None}, {}, {"n": 5, "m": 1}, {"n": [5]}],
 )
-async def test_nothing_runs_with_arguments_of_the_wrong_type(arguments: dict[str, Any], context: ToolContext) -> None:
+async def test_nothing_runs_with_arguments_of_the_wrong_type(
+    arguments: dict[str, Any], context: ToolContext
+) -> None:
     with pytest.raises(ContractViolation):
         await double.run(arguments, context)
 
