@@ -328,6 +328,26 @@ def test_an_external_step_waits_while_the_others_come_to_their_end(runner: Runne
     assert len(model.requests) == 3
 
 
+def test_a_later_node_that_waits_goes_on_in_another_process(runner: Runner) -> None:
+    def script(request: Request) -> Any:
+        return (
+            {"name": "send", "arguments": {"to": "anna"}} if "writer" in request.messages[0].content else FIVE
+        )
+
+    model = Scripted.register("graph", script)
+    graph = GraphWorkflow("two", State)
+    graph.node(expert_node("adder", lambda state: "sum", into="count"), "sum")
+    graph.node(expert_node("writer", lambda state: "send it", into="answer"), "send")
+    graph.edge(START, "sum")
+    graph.edge("sum", "send")
+    graph.edge("send", END)
+    assert runner.run_sync("sum and send", workflow=graph).status == "waiting"
+    with Runner(Project.load(runner.project.root)) as other:  # type: ignore[attr-defined]
+        result = other.resume_sync("last", workflow=graph, approve=True)
+        assert result.unwrap() == "sent to anna"
+    assert ([call.step for call in result.calls], len(model.requests)) == ([1, 2], 2)
+
+
 def test_checkpoints_hold_no_secret_and_no_python_types(runner: Runner) -> None:
     secret = "sk-abcdefghijklmnopqrstuvwxyz012345"
 

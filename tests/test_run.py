@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +113,19 @@ def test_a_run_is_cancelled_from_another_thread_and_resumed(runner: Runner, root
     assert not runner.cancel(run_id)
     Scripted.register("run", [FIVE])
     assert runner.resume_sync(run_id).unwrap() == "slow sum: 5"
+
+
+def test_ctrl_c_closes_the_run_on_record(runner: Runner) -> None:
+    main = threading.main_thread().ident
+
+    def listen(event: Any) -> None:
+        if event.type == "step_started":
+            threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_sync("slow sum", on_event=listen)
+    row = runner.record.run(runner.record.resolve("last"))
+    assert (row.status, {one.status for one in row.interactions}) == ("cancelled", {"exact", "cancelled"})
 
 
 def test_what_cannot_begin_is_refused_and_leaves_no_row(runner: Runner, root: Path) -> None:

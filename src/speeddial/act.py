@@ -12,7 +12,7 @@ from speeddial.events import ApprovalNeeded, ToolFinished
 from speeddial.exchange import Emit, Exchange, now_text
 from speeddial.messages import Status, ToolCall, compact_json
 from speeddial.outcome import CallOutcome, Phone
-from speeddial.record import InteractionRow
+from speeddial.record import Approval, InteractionRow
 from speeddial.tool import Tool, ToolContext, ToolResult
 
 GRACE_SECONDS = 10.0
@@ -181,7 +181,7 @@ class Actor:
         """
         if self._approve_all and blanket:
             return None
-        asked = self._exchange.record.journal.ask(
+        asked = self._asked(topic) or self._exchange.record.journal.ask(
             self._exchange.run,
             phone.step,
             f"{question}: {call.name}({_pairs(call.arguments)})",
@@ -209,6 +209,11 @@ class Actor:
             asked.question,
             hint=f"`speeddial resume {self._exchange.run}` with --approve, --deny or --answer TEXT",
         )
+
+    def _asked(self, topic: str) -> Approval | None:
+        # By its topic alone: the step's number is for show, and a resumed graph may count anew.
+        questions = self._exchange.record.journal.questions(self._exchange.run, answered=True)
+        return next((question for question in questions if question.topic == topic), None)
 
     def _doubts(self, phone: Phone) -> list[str]:
         """External acts of this request that were begun and of which nobody knows how they ended."""

@@ -211,6 +211,7 @@ class Runner:
         approve: bool | None = None,
         answer: str | None = None,
         workflow: Workflow | None = None,
+        approve_all: bool = False,
         on_event: Emit | None = None,
     ) -> RunResult:
         """Go on with a run that was killed, cancelled, stopped at a limit, or waits for a person.
@@ -220,6 +221,7 @@ class Runner:
             approve: the person's decision on what the run asks.
             answer: the result that the person gives in place of the tool's.
             workflow: the workflow, when the run was started with one that the project does not name.
+            approve_all: from now on run tools that need approval without asking; as `run` was told otherwise.
 
         Raises:
             NotFound: no such run, or a decision is given and nothing was asked.
@@ -242,7 +244,7 @@ class Runner:
             workflow=chosen,
             files={name: Path(path) for name, path in about["files"].items()},
             now=datetime.fromisoformat(about["now"]).astimezone(self.project.settings.clock().tzinfo),
-            approve_all=about["approve_all"],
+            approve_all=approve_all or about["approve_all"],
             execute=about["execute"],
             resumed=True,
         )
@@ -488,6 +490,8 @@ class Runner:
             planner=Planner(self.project, exchange, files=job.files, emit=emit),
             answerer=Answerer(self.project, exchange),
             emit=emit,
+            # A function is run again from its first call; a graph goes on behind its last checkpoint.
+            first_step=1 if isinstance(job.workflow, FunctionWorkflow) else usage.steps + 1,
         )
         emit(
             RunStarted(
