@@ -18,9 +18,13 @@ from speeddial.errors import (
     NeedsPerson,
     NotFound,
     UnprovenConstraint,
+    UserError,
 )
+from speeddial.exchange import Usage
 from speeddial.messages import Status
+from speeddial.models import Completion, Receipt
 from speeddial.models.scripted import Reply, Scripted
+from speeddial.settings import Settings
 
 ADD = {"name": "add", "arguments": {"a": 2, "b": 3}}
 NOTE = {"name": "note", "arguments": {"text": "milk"}}
@@ -364,6 +368,24 @@ def test_a_tool_at_work_when_the_run_is_cancelled_comes_to_its_end_on_record(des
     assert rows(runner)[-1].status == "done"
     assert runner.resume_sync("last").calls[0].text == "noted: milk"
     assert (len(desk.notes()), len(model.requests)) == (1, 1)
+
+
+def test_an_expert_of_files_takes_the_only_one_and_asks_which_of_several(desk: Desk) -> None:
+    desk.script("adder", [ADD, ADD])
+    runner = desk.runner(cards={"adder": {"needs_file": True}})
+    with pytest.raises(UserError, match="adder works on a file, and 0 were granted"):
+        desk.call(runner, "adder", "sum it")
+    path = desk.root / "numbers.csv"
+    path.write_text("a,b\n2,3\n", encoding="utf-8")
+    assert desk.call(runner, "adder", "sum it", files=[path]).value == 5
+
+
+def test_the_cost_limit_counts_what_completions_cost() -> None:
+    usage = Usage(Settings(max_cost=0.05), cost=0.02)
+    usage.check()
+    usage.count(Completion("", Receipt(True, "", ""), "openai:x", cost=0.03))
+    with pytest.raises(LimitReached, match=r"0\.05 US dollars"):
+        usage.check()
 
 
 def test_only_granted_files_can_be_named(desk: Desk) -> None:

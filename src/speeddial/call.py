@@ -15,7 +15,7 @@ from speeddial.act import Actor, ToolFailure
 from speeddial.adapters import is_tuned
 from speeddial.agent import Agent
 from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
-from speeddial.errors import EngineError, ModelError, NotFound
+from speeddial.errors import EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
@@ -134,6 +134,7 @@ class Caller:
 
         Raises:
             NotFound: no such expert or file.
+            UserError: the expert needs a file, none is named, and not exactly one is granted.
             NeedsPerson: a person must decide first; ask again after `Journal.answer`.
             EngineError: every engine that could serve it failed.
             LimitReached: the run has nothing left.
@@ -145,6 +146,13 @@ class Caller:
                 f"file {phone.file!r} was not granted to this run",
                 hint=f"granted: {', '.join(self._files) or 'none'}; give it with --input",
             )
+        if expert.needs_file and phone.file is None and phone.columns is None:
+            if len(self._files) != 1:
+                raise UserError(
+                    f"{expert.name} works on a file, and {len(self._files)} were granted",
+                    hint="name one of them" if self._files else "grant one with --input FILE",
+                )
+            phone = replace(phone, file=next(iter(self._files)))
         key = f"{phone.key}/{expert.name}"
         known = self._exchange.known(key)
         if known is not None:
