@@ -89,7 +89,9 @@ def resume(
         raise UserError("--approve, --deny and --answer exclude each other", hint="give one")
     decision = True if approve else False if deny else None
     with Runner(_open(yes)) as runner, Progress(json) as progress:
-        result = runner.resume_sync(run_id, approve=decision, answer=answer, on_event=progress.show)
+        result = runner.resume_sync(
+            run_id, approve=decision, answer=answer, approve_all=yes, on_event=progress.show
+        )
     _finish(result, json)
 
 
