@@ -338,6 +338,38 @@ def test_lists_changed_in_place_are_written_though_pydantic_calls_them_unset() -
     assert Contract.of(Tree).dump(tree) == '{"label":"a","children":[{"label":"b"}]}'
 
 
+class Leaf(BaseModel):
+    kind: Literal["leaf"]
+    value: int
+
+
+class Branch(BaseModel):
+    kind: Literal["branch"]
+    children: list[Leaf | Branch]
+
+
+class Loose(BaseModel):
+    children: list[Loose | Unmarked] = []
+
+
+class Unmarked(BaseModel):
+    children: list[Loose] = []
+
+
+def test_a_recursive_union_is_told_apart_by_its_tag() -> None:
+    contract = Contract.of(Branch)
+    assert contract.grammar
+    text = '{"kind":"branch","children":[{"kind":"leaf","value":1},{"kind":"branch","children":[]}]}'
+    value = contract.parse(text)
+    assert isinstance(value.children[1], Branch)
+    assert contract.dump(value) == text
+
+
+def test_a_recursive_union_without_a_tag_is_refused_at_definition() -> None:
+    with pytest.raises(DefinitionError, match="read as either"):
+        Contract.of(Loose)
+
+
 def test_deep_values_of_a_recursive_type_are_refused_without_a_crash() -> None:
     text = '{"label":"a","parent":' * 63 + "null" + "}" * 63
     assert Contract.of(Tree).parse(text).label == "a"

@@ -69,6 +69,7 @@ class Contract:
     @classmethod
     def of_kind(cls, kind: Kind, builder: Builder, *, name: str, python_type: Any) -> Contract:
         """The contract of a kind that `builder` has built."""
+        builder.check_unions()
         full = {**kind.schema, "$defs": builder.definitions} if builder.definitions else dict(kind.schema)
         builder.root.update(full)
         if builder.definitions:

@@ -63,6 +63,7 @@ class Builder:
         """Whether the value lands in a Pydantic model, which runs the user's validators itself."""
         self._building: dict[Any, Reference] = {}
         self._built: dict[tuple[Any, bool], Kind] = {}
+        self._unions: list[tuple[Any, list[Kind], str]] = []
 
     def note(self, path: str, keyword: str) -> None:
         """Records something that is enforced after decoding only."""
@@ -257,16 +258,27 @@ class Builder:
             self.kind(branch, where, path, constraints.raw if takes else ())
             for branch, takes in zip(get_args(tp), shared, strict=True)
         ]
-        for index, one in enumerate(branches):
-            for later, other in enumerate(branches[:index]):
-                if conflict(one, other):
-                    raise DefinitionError(
-                        f"{where}: {type_name(get_args(tp)[later])} | {type_name(get_args(tp)[index])}: "
-                        "the same JSON can be read as either",
-                        hint='keep one of them, or make each a model with a tag such as kind: Literal["a"]',
-                    )
+        # Left to the end: inside a recursive type a branch may be a reference whose target is not built yet.
+        self._unions.append((tp, branches, where))
         branches = in_order(branches)
         return Union({"anyOf": [branch.schema for branch in branches]}, branches, lambda: self.root)
+
+    def check_unions(self) -> None:
+        """Refuse unions whose branches cannot be told apart; called once everything is built.
+
+        Raises:
+            DefinitionError: naming the two branches.
+        """
+        for tp, branches, where in self._unions:
+            for index, one in enumerate(branches):
+                for later, other in enumerate(branches[:index]):
+                    if not conflict(one, other):
+                        continue
+                    pair = f"{type_name(get_args(tp)[later])} | {type_name(get_args(tp)[index])}"
+                    raise DefinitionError(
+                        f"{where}: {pair}: the same JSON can be read as either",
+                        hint='keep one of them, or make each a model with a tag such as kind: Literal["a"]',
+                    )
 
     def _takes(self, branch: Any) -> set[str]:
         """The groups of constraints that a branch of a union can hold."""

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from speeddial.contract import Contract
 from speeddial.errors import UnprovenConstraint
@@ -96,8 +97,8 @@ class Model(ABC):
         self.name = name
         """Full name, ``engine:model``."""
         self._canary_result: Canary | None = None
-        # The lock belongs to the loop that first waits on it, hence made on first use.
-        self._canary_lock: asyncio.Lock | None = None
+        # A lock belongs to the event loop that waits on it, and a model outlives loops.
+        self._canary_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @property
     def engine(self) -> str:
@@ -118,9 +119,7 @@ class Model(ABC):
         Raises:
             EngineUnreachable, EngineTimeout: the engine did not answer.
         """
-        if self._canary_lock is None:
-            self._canary_lock = asyncio.Lock()
-        async with self._canary_lock:
+        async with self._canary_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if self._canary_result is None:
                 self._canary_result = await self._canary()
         return self._canary_result
