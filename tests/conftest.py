@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,3 +100,22 @@ def base_model() -> BaseModel:
     from speeddial.models.base_model import ensure_base
 
     return ensure_base()
+
+
+@pytest.fixture(scope="session")
+def vllm_url() -> Iterator[str]:
+    """A running server: that of `.ci/vllm-server`, started here unless VLLM_BASE_URL names one."""
+    if "VLLM_BASE_URL" in os.environ:
+        yield os.environ["VLLM_BASE_URL"]
+        return
+    script = REPOSITORY / ".ci" / "vllm-server"
+    started = subprocess.run(
+        [script, "start"], capture_output=True, text=True, env={**os.environ, "PYTHON": sys.executable}
+    )
+    assert started.returncode == 0, started.stderr
+    lines = dict(line.split("=", 1) for line in started.stdout.splitlines() if "=" in line)
+    os.environ.update(lines)
+    yield lines["VLLM_BASE_URL"]
+    for name in lines:
+        os.environ.pop(name)
+    subprocess.run([script, "stop"], check=True)

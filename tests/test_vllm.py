@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,25 +118,6 @@ async def test_a_server_error_is_retryable_and_the_next_call_serves() -> None:
             await complete(model)
         assert caught.value.retryable
         PAIR.parse((await complete(model)).text)
-
-
-@pytest.fixture(scope="module")
-def vllm_url() -> Iterator[str]:
-    """A running server: that of `.ci/vllm-server`, started here unless VLLM_BASE_URL names one."""
-    if "VLLM_BASE_URL" in os.environ:
-        yield os.environ["VLLM_BASE_URL"]
-        return
-    script = REPOSITORY / ".ci" / "vllm-server"
-    started = subprocess.run(
-        [script, "start"], capture_output=True, text=True, env={**os.environ, "PYTHON": sys.executable}
-    )
-    assert started.returncode == 0, started.stderr
-    lines = dict(line.split("=", 1) for line in started.stdout.splitlines() if "=" in line)
-    os.environ.update(lines)
-    yield lines["VLLM_BASE_URL"]
-    for name in lines:
-        os.environ.pop(name)
-    subprocess.run([script, "stop"], check=True)
 
 
 @pytest.mark.vllm
