@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from speeddial.contract import Contract, union_of_calls
-from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout, UserError
+from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout, EngineUnreachable, UserError
 from speeddial.messages import Message
 from speeddial.models import Model, Request, load_model
 
@@ -35,6 +35,19 @@ def test_a_folder_without_a_model_is_a_user_error(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="there is no model in"):
         TransformersModel(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_hub_name_that_cannot_be_fetched_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from huggingface_hub import constants
+
+    from speeddial.models.transformers import TransformersModel
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(EngineUnreachable, match="speeddial/no-such-model") as caught:
+        TransformersModel("speeddial/no-such-model")
+    assert "network" in caught.value.hint
 
 
 @pytest.fixture(scope="module")

@@ -30,16 +30,35 @@ _SHORTEST_CONTEXT = 512
 """Taken for models whose configuration names no context length."""
 
 
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def _from_hub(name: str) -> Path:
+    """The folder of a hub's model, fetched when it is not in the hub's cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise EngineUnreachable(
+            f"transformers:{name}: not in the cache, and the hub did not give it ({type(error).__name__})",
+            hint="check the name and the network, or name a folder with config.json",
+        ) from error
+
+
 class TransformersModel(Model):
     """``transformers:FOLDER``: a causal language model with a chat template, run by transformers.
 
     Args:
-        folder: as written by ``save_pretrained``; nothing is fetched from a hub.
+        folder: as written by ``save_pretrained``, or a hub's ``owner/name``, which is fetched once into the
+            hub's own cache.
         device: torch device; empty takes a GPU when there is one.
         dtype: torch's name of the weights' type; ``auto`` takes the folder's.
 
     Raises:
         UserError: there is no such folder.
+        EngineUnreachable: the hub's model is not in the cache and the hub cannot be reached.
 
     Requests run one after the other, since the adapter belongs to the model, not to the call.
     """
@@ -47,6 +66,8 @@ class TransformersModel(Model):
     def __init__(self, folder: str, *, device: str = "", dtype: str = "auto") -> None:
         super().__init__(f"transformers:{folder}")
         self.folder = Path(folder).expanduser()
+        if _HUB_NAME.fullmatch(folder) and not self.folder.exists():
+            self.folder = _from_hub(folder)
         if not (self.folder / "config.json").is_file():
             raise UserError(
                 f"{self.name}: there is no model in {self.folder}",
