@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from speeddial.messages import ToolCall
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the recipes are run from the repository root and are in no wheel
 hwu64 = importlib.import_module("training.hwu64")
@@ -122,14 +124,18 @@ def test_several_labels_of_one_argument_become_the_text_that_holds_them() -> Non
 def test_scoring_compares_labelled_arguments_only_and_knows_inventions() -> None:
     mapping = hwu64.load_mapping()
     right = targets.target(LABELLED, mapping)
-    assert hwu64.score(LABELLED, right, mapping) == {"tool": True, "exact": True, "no_extra": True}
+
+    def judged(call: dict[str, Any], **changed: str) -> tuple[bool, bool, bool]:
+        return mapping.judge({**LABELLED, **changed}, ToolCall(call["name"], call["arguments"]))
+
+    assert judged(right) == (True, True, True)
     invented = {**right, "arguments": {**right["arguments"], "place": "tomorrow"}}
-    assert hwu64.score(LABELLED, invented, mapping) == {"tool": True, "exact": True, "no_extra": False}
+    assert judged(invented) == (True, True, False)
     wrong = {**right, "arguments": {**right["arguments"], "date": "six"}}
-    assert hwu64.score(LABELLED, wrong, mapping)["exact"] is False
-    assert hwu64.score({**LABELLED, "intent": "weather_query"}, right, mapping)["tool"] is False
+    assert judged(wrong)[:2] == (True, False)
+    assert not judged(right, intent="weather_query")[0]
     refusal = {"name": "refuse", "arguments": {"reason": "no tool for the weather"}}
-    assert hwu64.score({**LABELLED, "intent": "weather_query"}, refusal, mapping)["exact"] is True
+    assert judged(refusal, intent="weather_query") == (True, True, True)
 
 
 def test_unlabelled_content_is_cut_out_by_rules() -> None:

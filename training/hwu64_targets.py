@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from speeddial.flywheel.labels import LabelMapping
 from training.hwu64 import Call, Slot, call, expected, slots_of, text_of
 from training.hwu64_fixes import DROP, SET
 
@@ -106,7 +107,7 @@ REMOVE_VERBS = (
 REMOVE_JOINTS = "from|off|out of|on|in|for"
 
 
-def target(row: Mapping[str, Any], mapping: Mapping[str, Any]) -> Call | None:
+def target(row: Mapping[str, Any], mapping: LabelMapping) -> Call | None:
     """The training call of a covered row, or None where the rules cannot make a faithful one."""
     text, low, slots = text_of(row), text_of(row).lower(), slots_of(row)
     intent = row["intent"]
@@ -200,7 +201,7 @@ def contradiction(row: Mapping[str, Any], made: Call) -> str | None:
     return None
 
 
-def training_call(row: Mapping[str, Any], mapping: Mapping[str, Any]) -> Call | None:
+def training_call(row: Mapping[str, Any], mapping: LabelMapping) -> Call | None:
     """The call to train on: rules, then the hand-read fixes; None for rows that are left out."""
     if row["id"] != "null" and int(row["id"]) in DROP:
         return None

@@ -15,8 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from speeddial.flywheel.labels import LabelMapping
+from speeddial.flywheel.labels import fold as norm
 from training import hwu64, hwu64_targets, phrases, refusals
-from training.hwu64 import Call, norm
+from training.hwu64 import Call
 from training.references import refer
 from training.requests import Request
 from training.requests_all import draw
@@ -115,8 +117,8 @@ def swap(rng: random.Random, source: Mapping[str, Any], pools: Mapping[str, list
     return {**source, "text": text, "slots": slots}
 
 
-def hwu_rows(data: list[dict[str, Any]], rng: random.Random, mapping: Mapping[str, Any]) -> Iterator[Row]:
-    covered = [r for r in data if r["intent"] in mapping["intents"]]
+def hwu_rows(data: list[dict[str, Any]], rng: random.Random, mapping: LabelMapping) -> Iterator[Row]:
+    covered = [r for r in data if r["intent"] in mapping.intents]
     train = [r for r in covered if not hwu64.is_dev(r["text"])]
     dev_texts = {norm(r["text"]) for r in covered if hwu64.is_dev(r["text"])}
     kept = [(r, made) for r in train if (made := hwu64_targets.training_call(r, mapping))]
@@ -236,12 +238,12 @@ def main() -> None:
     seen_dev: set[str] = set()
     for entry in data:
         if (
-            entry["intent"] in mapping["intents"]
+            entry["intent"] in mapping.intents
             and hwu64.is_dev(entry["text"])
             and norm(entry["text"]) not in seen_dev
         ):
             seen_dev.add(norm(entry["text"]))
-            made = hwu64_targets.target(entry, mapping) or hwu64.call(mapping["intents"][entry["intent"]][0])
+            made = hwu64_targets.target(entry, mapping) or hwu64.call(mapping.intents[entry["intent"]][0])
             dev.append(
                 dev_row(
                     f"hwu64-{entry['id']}",

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speeddial.flywheel.labels import fold as norm
 from training import hwu64, hwu64_targets, refusals
-from training.hwu64 import norm
 from training.organizer import compact, read, write
 from training.planner_experts import ORGANIZER, OTHER_NAMES, OTHERS, TABLES, Other
 from training.planner_joints import compose, sentence
@@ -328,7 +328,7 @@ def load_sources(data: Path, dev: bool) -> Sources:
     for entry in read(data / "hwu64" / "train.jsonl.xz"):
         if hwu64.is_dev(entry["text"]) != dev:
             continue
-        if entry["intent"] not in mapping["intents"]:
+        if entry["intent"] not in mapping.intents:
             intents.setdefault(entry["intent"], []).append(entry["text"])
         elif dev or hwu64_targets.training_call(entry, mapping):
             covered.setdefault(entry["intent"], []).append(entry["text"])
