@@ -72,20 +72,23 @@ def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()
     tables: dict[str, tuple[Column, ...]] | None = None
     for number, row in enumerate(_rows(path), start=1):
         identity = str(row.get("id", number))
-        if "calls" in row and "input" in row:
-            yield _call_case(identity, row, unordered)
-        elif "plan" in row and "input" in row:
-            yield _plan_case(identity, row)
-        elif {"text", "intent", "slots"} <= row.keys():
+        if {"intent", "slots"} <= row.keys() and ("text" in row or "input" in row):
             mapping = mapping or LabelMapping.read(_mapping_file(folder))
-            # Other intents of the data are no cases of this expert's; refusals have cases of their own.
+            labelled = {"text": row.get("input"), **row}
             if row["intent"] in mapping.intents:
                 yield Case(
                     id=identity,
-                    input=row["text"],
-                    judge=partial(_judge_labels, mapping, row),
+                    input=labelled["text"],
+                    judge=partial(_judge_labels, mapping, labelled),
                     expected=json.dumps([row["intent"], row["slots"]], ensure_ascii=False),
                 )
+            elif "calls" in row:
+                yield _call_case(identity, {**row, "input": labelled["text"]}, unordered)
+            # Other intents are no cases of this expert's; refusals have cases of their own.
+        elif "calls" in row and "input" in row:
+            yield _call_case(identity, row, unordered)
+        elif "plan" in row and "input" in row:
+            yield _plan_case(identity, row)
         elif {"q", "sel", "agg", "conds", "table"} <= row.keys():
             tables = _tables(path.parent) if tables is None else tables
             if row["table"] not in tables:
