@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from speeddial.errors import UserError
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 BASE_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -50,6 +53,33 @@ def adapter_weights(model: Any) -> dict[str, Any]:
     return {
         name: value.detach().float().cpu() for name, value in sorted(get_peft_model_state_dict(model).items())
     }
+
+
+def load_adapter(model: Any, folder: Path) -> str:
+    """Puts a saved adapter's weights into a PEFT model of the same shape; gives their file's hash.
+
+    Raises:
+        UserError: there is no adapter in the folder, or it is of another shape.
+    """
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    file = folder / "adapter_model.safetensors"
+    if not file.is_file():
+        raise UserError(
+            f"{file}: there is no adapter to begin from", hint="name the folder of a trained adapter"
+        )
+    try:
+        left_out = set_peft_model_state_dict(model, load_file(str(file)))
+    except RuntimeError as error:
+        raise UserError(
+            f"{file}: another shape: {error}", hint="give the rank it was trained with"
+        ) from error
+    if left_out.unexpected_keys:
+        raise UserError(
+            f"{file}: for another model: {left_out.unexpected_keys[:3]}", hint="name the right base"
+        )
+    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def save_adapter(model: Any, folder: Path, base_name: str = BASE_NAME) -> None:

@@ -31,7 +31,15 @@ from speeddial.flywheel.dataset import (
     read_examples,
     sha256_of,
 )
-from speeddial.flywheel.lora import BASE_NAME, LoraShape, adapter_weights, attach, load_base, save_adapter
+from speeddial.flywheel.lora import (
+    BASE_NAME,
+    LoraShape,
+    adapter_weights,
+    attach,
+    load_adapter,
+    load_base,
+    save_adapter,
+)
 
 Resume = Literal["auto", "must", "never"]
 CHECKPOINT = "checkpoint.pt"
@@ -100,6 +108,7 @@ def train(
     checkpoint_every: int = 200,
     report_every: int = 20,
     resume: Resume = "auto",
+    init: Path | None = None,
     device: str = "auto",
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Trained:
@@ -115,6 +124,7 @@ def train(
         checkpoint_every: steps between checkpoints.
         resume: "auto" goes on from a checkpoint of the same data, base and recipe, else starts anew; "must"
             fails without one; "never" starts anew.
+        init: an adapter of the same shape to begin from, such as the incumbent; None begins with a fresh one.
         device: "auto", "cpu" or "cuda".
 
     Raises:
@@ -122,7 +132,7 @@ def train(
         UserError: "must", and there is no fitting checkpoint.
         OverflowError: training diverged.
     """
-    return _Trainer(data, base, out, recipe, device).run(
+    return _Trainer(data, base, out, recipe, device, init).run(
         max_minutes * 60, fit_minutes * 60, checkpoint_every, report_every, resume, progress
     )
 
@@ -140,7 +150,9 @@ class _State:
 
 
 class _Trainer:
-    def __init__(self, data: Sequence[Path], base: Path, out: Path, recipe: Recipe, device: str) -> None:
+    def __init__(
+        self, data: Sequence[Path], base: Path, out: Path, recipe: Recipe, device: str, init: Path | None
+    ) -> None:
         import torch
 
         self.torch = torch
@@ -167,6 +179,8 @@ class _Trainer:
         random.seed(recipe.seed)
         torch.manual_seed(recipe.seed)
         self.model = self._model()
+        if init is not None:
+            self.identity["init"] = load_adapter(self.model, init)
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.weights, lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=self.device == "cuda"
@@ -379,6 +393,7 @@ class _Trainer:
                 "rows_too_long": self.too_long,
             },
             "base": {"name": self.recipe.base_name, "sha256": self.identity["base"]},
+            "init": self.identity.get("init"),
             "recipe": asdict(self.recipe),
             "step": state.step,
             "steps": state.steps,
@@ -416,6 +431,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fit-minutes", type=float, default=0.0)
     parser.add_argument("--checkpoint-every", type=int, default=200)
     parser.add_argument("--report-every", type=int, default=20)
+    parser.add_argument("--init", type=Path, help="adapter folder to begin from")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", choices=("auto", "must", "never"), default="auto")
     return parser
