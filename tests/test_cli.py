@@ -197,8 +197,9 @@ def test_call_decodes_without_executing(project: Path) -> None:
 def test_call_batch_writes_a_line_per_input(project: Path) -> None:
     rows = [{"id": "a", "input": "2 and 3"}, {"id": "b", "input": "poem"}]
     (project / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    refusal = call("refuse", reason="no poems")
-    model = script(project, call("add", a=2, b=3), refusal, refusal)
+    said = {"2 and 3": call("add", a=2, b=3), "poem": call("refuse", reason="no poems")}
+    (project / "script.json").write_text(json.dumps(said), encoding="utf-8")
+    model = f"scripted:{project / 'script.json'}"
     done = speeddial(
         project,
         "call",
@@ -209,6 +210,7 @@ def test_call_batch_writes_a_line_per_input(project: Path) -> None:
         "out.jsonl",
         "--no-execute",
         SPEEDDIAL_MODEL=model,
+        SPEEDDIAL_PLANNER=model,
     )
     assert done.returncode == EXIT_DONE, done.stderr
     first, second = [
