@@ -117,13 +117,18 @@ def test_a_run_is_cancelled_from_another_thread_and_resumed(runner: Runner, root
 
 def test_ctrl_c_closes_the_run_on_record(runner: Runner) -> None:
     main = threading.main_thread().ident
+    # A shell starts its background jobs with SIGINT ignored, and the test runner may be one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def listen(event: Any) -> None:
         if event.type == "step_started":
             threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
 
-    with pytest.raises(KeyboardInterrupt):
-        runner.run_sync("slow sum", on_event=listen)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run_sync("slow sum", on_event=listen)
+    finally:
+        signal.signal(signal.SIGINT, before)
     row = runner.record.run(runner.record.resolve("last"))
     assert (row.status, {one.status for one in row.interactions}) == ("cancelled", {"exact", "cancelled"})
 
