@@ -137,7 +137,6 @@ async def _plan(
 ) -> None:
     house = _House(project, case.experts) if case.experts is not None else project
     runner = Runner(house, record=record)
-    took: list[float] = []
     try:
         plan = await runner.plan(case.input, files=_files(case, scratch))
     except EngineError:
@@ -145,10 +144,9 @@ async def _plan(
     except SpeeddialError as error:
         figures.add(case, _NO, error.message, error.code, 0.0)
         return
-    rows = record.runs(1)
-    took += [row.latency_ms or 0.0 for row in rows]
+    (row,) = record.runs(1)
     got = plan.as_dict()
-    figures.add(case, case.judge(got), str(got), "exact", took[0] if took else 0.0)
+    figures.add(case, case.judge(got), str(got), "exact", row.latency_ms or 0.0)
 
 
 class _House:
