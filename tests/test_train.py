@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from speeddial.errors import UserError
 from speeddial.flywheel.dataset import ChatEncoder, DatasetError, epoch_batches, micro_batches, read_examples
+from speeddial.flywheel.lora import LoraShape, attach, compute_fused, load_base
 from speeddial.flywheel.train import Recipe, main, train
 
 pytestmark = [
@@ -149,6 +150,42 @@ def test_computing_the_common_prompt_once_does_not_change_what_is_learnt(
     train([data], base, tmp_path / "apart", recipe, device="cpu")
     shared, apart = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("shared", "apart"))
     assert all(torch.allclose(shared[name], apart[name], atol=2e-3) for name in shared)
+
+
+def test_fused_layers_compute_what_pefts_own_do(base: Path) -> None:
+    def loss_and_gradients(fused: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        torch.manual_seed(1)
+        model = attach(load_base(base), LoraShape(4, 8))
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.1)
+        if fused:
+            compute_fused(model)
+        loss = model(input_ids=torch.arange(24).reshape(2, 12)).logits.square().mean()
+        loss.backward()
+        return loss, [weight.grad for weight in model.parameters() if weight.requires_grad]
+
+    (ours, mine), (theirs, pefts) = loss_and_gradients(True), loss_and_gradients(False)
+    assert torch.allclose(ours, theirs, rtol=1e-5) and len(mine) == len(pefts) > 0
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(mine, pefts, strict=True))
+
+
+def test_rows_with_one_opening_come_together_and_share_a_pass(base: Path, tmp_path: Path) -> None:
+    def messages(registry: str, task: str) -> list[dict[str, str]]:
+        contents = (("system", f"Plan.\n- {registry}"), ("user", task), ("assistant", "{}"))
+        return [{"role": role, "content": content} for role, content in contents]
+
+    file = tmp_path / "rows.jsonl"
+    rows = [(name * 40, f"task {number}") for number in range(4) for name in "abcd"]
+    lines = [json.dumps({"id": "".join(row), "messages": messages(*row)}) for row in rows]
+    file.write_text("\n".join(lines) + "\n")
+    examples, _ = read_examples([file], ChatEncoder(base / "tokenizer.json"), 500)
+
+    for batch in epoch_batches(examples, 8, 1, 0):
+        assert len({examples[row].family for row in batch}) == 2
+        parts = list(micro_batches(examples, batch, 4000, pass_cost=8))
+        assert [len({examples[row].family for row in part}) for part in parts] == [1, 1]
+        assert len(list(micro_batches(examples, batch, 4000))) == 1, "a costly pass takes them all"
 
 
 def test_a_schedule_too_long_is_cut_to_fit(base: Path, data: Path, tmp_path: Path) -> None:

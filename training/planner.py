@@ -33,6 +33,8 @@ from training.words import lines
 
 Row = dict[str, Any]
 ROWS, DEV_ROWS = 25000, 600
+BLOCK = 12
+"""Training rows in a row under one registry: training computes the tokens of a shared opening only once."""
 HEAD = (
     "You are the planner. Split the task into steps, one expert per step. "
     "Put what no expert can do under missing. Reply with JSON."
@@ -47,6 +49,7 @@ class Registry:
 
     named: dict[str, str]
     lines: list[str]
+    others: list[Other]
 
     def system(self) -> str:
         return "\n".join([HEAD, "Experts:", *self.lines])
@@ -75,7 +78,9 @@ def registry(rng: random.Random, wanted: Sequence[Other], dev: bool) -> Registry
         entries.append((other.names[0], rng.choice(other.names), rng.choice(other.summaries)))
     rng.shuffle(entries)
     return Registry(
-        {kind: name for kind, name, _ in entries}, [f"- {name}: {summary}" for _, name, summary in entries]
+        {kind: name for kind, name, _ in entries},
+        [f"- {name}: {summary}" for _, name, summary in entries],
+        others,
     )
 
 
@@ -96,8 +101,14 @@ class Drawn:
     wanted: list[Other]
 
 
-def draw_parts(rng: random.Random, sources: Sources, speech: bool) -> Drawn:
-    """One to four parts: which kinds, in what order, and which refer to which."""
+def draw_parts(
+    rng: random.Random, sources: Sources, speech: bool, offered: Sequence[Other] | None = None
+) -> Drawn:
+    """One to four parts: which kinds, in what order, and which refer to which.
+
+    Half of the parts for other experts are for the `offered` ones; None leaves it to the caller to register
+    those that are `wanted`.
+    """
     count = rng.choices([1, 2, 3, 4], [24, 45, 23, 8])[0]
     parts: list[Part] = []
     wanted: list[Other] = []
@@ -139,8 +150,10 @@ def draw_parts(rng: random.Random, sources: Sources, speech: bool) -> Drawn:
             parts.append(part)
         else:
             other = rng.choice([o for o in OTHERS if sources.dev or not o.dev])
+            if offered and rng.random() < 0.5:
+                other = rng.choice(offered)
             parts.append(sources.other(rng, other))
-            if rng.random() < 0.5:
+            if offered is None and rng.random() < 0.5:
                 wanted.append(other)
     return Drawn(parts, list(dict.fromkeys(wanted)))
 
@@ -224,8 +237,10 @@ def other_files(rng: random.Random, topics: Sequence[str], sources: Sources) -> 
     return [file_name(rng, n, sources.dev) for n in rng.sample(nouns, count)]
 
 
-def one(rng: random.Random, sources: Sources) -> tuple[str, list[str], Registry, dict[str, Any]] | None:
-    """Request text, files, registry and plan; None when the draw makes no sense."""
+def one(
+    rng: random.Random, sources: Sources, block: Registry | None = None
+) -> tuple[str, list[str], Registry, dict[str, Any]] | None:
+    """Request text, files, registry (the block's, if any) and plan; None when the draw makes no sense."""
     dev, speech = sources.dev, rng.random() < 0.25
     special = rng.random()
     if special < 0.045:
@@ -255,13 +270,13 @@ def one(rng: random.Random, sources: Sources) -> tuple[str, list[str], Registry,
         )
         parts, tasks, files, drawn = [Part(text, "none")], [text], [], Drawn([], [])
     else:
-        drawn = draw_parts(rng, sources, speech)
+        drawn = draw_parts(rng, sources, speech, block.others if block else None)
         parts = drawn.parts
         if len({p.text for p in parts}) < len(parts):
             return None
         files = give_files(rng, parts, sources)
         text, tasks = compose(rng, parts, dev, speech)
-    registered = registry(rng, drawn.wanted, dev)
+    registered = block or registry(rng, drawn.wanted, dev)
     for part in parts:
         # requests for the result of a part that is missing are kept, but fewer
         if rng.random() < 0.5 and any(not served(parts[u - 1], registered.named) for u in part.uses):
@@ -301,8 +316,12 @@ def rows(count: int, seed: int, sources: Sources, avoid: set[str]) -> Iterator[R
     rng = random.Random(f"planner-{seed}-{sources.dev}")
     seen = {norm(DEMO), norm(DEMO).rstrip("."), *avoid}
     made = 0
+    block: Registry | None = None
     while made < count:
-        drawn = one(rng, sources)
+        if not sources.dev and made % BLOCK == 0:
+            pool = [o for o in OTHERS if not o.dev]
+            block = registry(rng, rng.sample(pool, rng.choice([0, 0, 0, 1, 2])), False)
+        drawn = one(rng, sources, block)
         if drawn is None or norm(drawn[0]) in seen:
             continue
         text, files, registered, plan = drawn

@@ -20,10 +20,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.tables_questions import Question, ask
+from training.tables_questions import ask, ask_about, draw_columns
 from training.tables_schemas import HELD_OUT, TABLES, parse_tables
 
 Json = dict[str, Any]
+PER_TABLE = 5
+"""Questions drawn over the same columns: training computes the columns' tokens once for all of them."""
 SYSTEM = "You are tables. You turn a question about one table into a query. Reply with one call as JSON."
 
 
@@ -119,10 +121,13 @@ def wikisql_rows(items: Iterable[Json], tables: dict[str, Json], part: str) -> I
             yield row(f"wikisql-{part}-{number}", "wikisql", question, columns, call)
 
 
-def varied(dice: random.Random, one: Json) -> Json:
-    """A training row with its columns in another order, so that their places carry no meaning."""
-    columns = [(column["name"], column["type"]) for column in one["columns"]]
-    dice.shuffle(columns)
+def varied(seed: int, one: Json) -> Json:
+    """A training row with its columns in another order, so that their places carry no meaning.
+
+    The order is the table's, not the row's: training computes an opening that rows share only once.
+    """
+    columns = sorted((column["name"], column["type"]) for column in one["columns"])
+    random.Random(f"{seed}:{columns_line(columns)}").shuffle(columns)
     return row(one["id"], one["source"], one["input"], columns, one["calls"][0])
 
 
@@ -133,9 +138,17 @@ def generated_rows(count: int, seed: int, held: bool = False) -> Iterator[Json]:
     asked: set[tuple[str, str]] = set()
     source = "generated-dev" if held else "generated"
     while len(asked) < count:
-        question: Question = ask(dice, unseen if held else seen, seen, held)
-        key = (question.text.casefold(), columns_line(question.columns))
-        if key not in asked:
+        if held:
+            questions = [ask(dice, unseen, seen, held)]
+        else:
+            table = dice.choice(seen)
+            columns = draw_columns(dice, table, seen)
+            drawn = [ask_about(dice, table, columns, seen) for _ in range(PER_TABLE)]
+            questions = [question for question in drawn if question is not None]
+        for question in questions:
+            key = (question.text.casefold(), columns_line(question.columns))
+            if key in asked:
+                continue
             asked.add(key)
             yield row(
                 f"{source}-{question.intent}-{len(asked)}",
@@ -177,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tables = {table["id"]: table for table in read(folder / "tables.jsonl.xz")}
     dice = random.Random(f"tables:{given.seed}")
     train = list(wikisql_rows(read(folder / "train.jsonl.xz"), tables, "train"))
-    train = [varied(dice, one) for one in dice.sample(train, min(len(train), given.wikisql))]
+    train = [varied(given.seed, one) for one in dice.sample(train, min(len(train), given.wikisql))]
     train += generated_rows(given.generated, given.seed)
     dice.shuffle(train)
     write(given.out / "tables_train.jsonl", train, ("id", "messages", "source"))

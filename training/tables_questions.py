@@ -604,31 +604,41 @@ def ask(dice: random.Random, tables: Sequence[Table], every: Sequence[Table], he
     """Draws one question over one of the tables."""
     while True:
         table = dice.choice(tables)
-        columns = draw_columns(dice, table, every)
-        asker = Asker(dice, table, columns, held, lower=dice.random() < 0.2)
-        try:
-            if dice.random() < REFUSALS:
-                intent = "refuse"
-                heads = {h for f in table.fields for h in f.headers}
-                strange = [
-                    f.headers[0]
-                    for f in table.fields
-                    if f.kind != "bool" and all(f is not c for c, _ in columns)
-                ]
-                strange += [
-                    f.headers[0]
-                    for other in dice.sample(list(every), 4)
-                    for f in dice.sample(other.fields, 2)
-                    if f.kind != "bool" and not heads & set(f.headers) and len(f.headers[0]) > 3
-                ]
-                said = " ".join(h for _, h in columns)
-                strange = [h for h in strange if h not in said]
-                text, call = asker.impossible(strange)
-            else:
-                intent = dice.choices(list(INTENTS), [weight for weight, _ in INTENTS.values()])[0]
-                text, call = INTENTS[intent][1](asker)
-        except Impossible:
-            continue
-        return Question(
-            intent, asker.spell(text), tuple((header, column.type) for column, header in columns), call
-        )
+        question = ask_about(dice, table, draw_columns(dice, table, every), every, held)
+        if question is not None:
+            return question
+
+
+def ask_about(
+    dice: random.Random,
+    table: Table,
+    columns: list[tuple[Field, str]],
+    every: Sequence[Table],
+    held: bool = False,
+) -> Question | None:
+    """Draws one question over these columns of the table; None when the draw makes no sense for them."""
+    asker = Asker(dice, table, columns, held, lower=dice.random() < 0.2)
+    try:
+        if dice.random() < REFUSALS:
+            intent = "refuse"
+            heads = {h for f in table.fields for h in f.headers}
+            strange = [
+                f.headers[0] for f in table.fields if f.kind != "bool" and all(f is not c for c, _ in columns)
+            ]
+            strange += [
+                f.headers[0]
+                for other in dice.sample(list(every), 4)
+                for f in dice.sample(other.fields, 2)
+                if f.kind != "bool" and not heads & set(f.headers) and len(f.headers[0]) > 3
+            ]
+            said = " ".join(h for _, h in columns)
+            strange = [h for h in strange if h not in said]
+            text, call = asker.impossible(strange)
+        else:
+            intent = dice.choices(list(INTENTS), [weight for weight, _ in INTENTS.values()])[0]
+            text, call = INTENTS[intent][1](asker)
+    except Impossible:
+        return None
+    return Question(
+        intent, asker.spell(text), tuple((header, column.type) for column, header in columns), call
+    )

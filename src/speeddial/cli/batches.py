@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speeddial.cli.output import plain, talk
-from speeddial.errors import NotFound, SpeeddialError, UserError
+from speeddial.errors import SpeeddialError, UserError
 from speeddial.flywheel.cases import columns_of
+from speeddial.jsonlines import read_objects
 from speeddial.messages import Status
 
 if TYPE_CHECKING:
@@ -26,56 +27,64 @@ _GOOD_CALLS = {
 }
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Lines of ``{"id", "input", ...}``, checked before anything runs.
+class Batch:
+    """A file of requests, read and checked before anything runs, and where its results gather.
 
     Raises:
         NotFound: no such file.
-        UserError: a line that is not of this form, or an id used twice, named by its number.
+        UserError: a line that is not ``{"id", "input", ...}``, or an id used twice, named by its number.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise NotFound(f"{path}: {error.strerror}", hint="check the path") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from error
-    lines: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not JSON: {error}", hint="one object per line") from error
-        if not isinstance(row, dict) or not isinstance(row.get("input"), str) or "id" not in row:
-            raise UserError(
-                f"{path}:{number}: expected an object with id and input", hint='{"id": "1", "input": "..."}'
-            )
-        identity = str(row["id"])
-        if identity in seen:
-            raise UserError(
-                f"{path}:{number}: id {identity!r} is used twice", hint="ids name the result lines"
-            )
-        seen.add(identity)
-        lines.append(row)
-    return lines
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self.part = source.with_name(f".{source.name}.part")
+        self.rows: dict[str, dict[str, Any]] = {}
+        for number, row in read_objects(source):
+            if not isinstance(row.get("input"), str) or "id" not in row:
+                raise UserError(
+                    f"{source}:{number}: expected an object with id and input",
+                    hint='{"id": "1", "input": "..."}',
+                )
+            if str(row["id"]) in self.rows:
+                raise UserError(
+                    f"{source}:{number}: id {str(row['id'])!r} is used twice",
+                    hint="ids name the result lines",
+                )
+            self.rows[str(row["id"])] = row
+
+    def finished(self) -> set[str]:
+        """Ids that an interrupted batch had done."""
+        if not self.part.is_file():
+            return set()
+        done = set()
+        for line in self.part.read_text(encoding="utf-8").splitlines():
+            try:
+                done.add(str(json.loads(line)["id"]))
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue  # the line that the interruption cut short; its task runs again
+        return done
+
+    def pending(self) -> list[dict[str, Any]]:
+        """Lines without a result yet."""
+        done = self.finished()
+        return [row for identity, row in self.rows.items() if identity not in done]
+
+    def files(self, row: dict[str, Any]) -> list[Path]:
+        """Files of a line, relative to the batch file."""
+        return [self.source.parent / name for name in row.get("files", ())]
 
 
 def call_lines(
-    runner: Runner, expert: str, path: Path, *, approve_all: bool, execute: bool
+    runner: Runner, expert: str, batch: Batch, *, approve_all: bool, execute: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Phone one expert for each line; gives id and result line."""
     runner.project.expert(expert)
-    done = finished(path_of_part(path))
-    for row in read_lines(path):
-        if str(row["id"]) in done:
-            continue
+    for row in batch.pending():
         try:
             outcome = runner.call_sync(
                 expert,
                 row["input"],
-                files=_files(row, path),
+                files=batch.files(row),
                 columns=columns_of(row.get("columns")),
                 approve_all=approve_all,
                 execute=execute,
@@ -102,17 +111,12 @@ def call_line(outcome: CallOutcome) -> dict[str, Any]:
 
 
 def run_lines(
-    runner: Runner, path: Path, *, workers: int, workflow: str, approve_all: bool, execute: bool
+    runner: Runner, batch: Batch, *, workers: int, workflow: str, approve_all: bool, execute: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Run a task for each line; gives id and result line as they end."""
     from speeddial.run import BatchItem
 
-    done = finished(path_of_part(path))
-    items = [
-        BatchItem(row["id"], row["input"], tuple(_files(row, path)))
-        for row in read_lines(path)
-        if str(row["id"]) not in done
-    ]
+    items = [BatchItem(row["id"], row["input"], tuple(batch.files(row))) for row in batch.pending()]
     ended = runner.batch_sync(
         items, workers=workers, workflow=workflow, approve_all=approve_all, execute=execute
     )
@@ -140,34 +144,16 @@ def run_line(result: RunResult | SpeeddialError) -> dict[str, Any]:
     return line
 
 
-def path_of_part(source: Path) -> Path:
-    """Where results gather until all are there."""
-    return source.with_name(f".{source.name}.part")
-
-
-def finished(part: Path) -> set[str]:
-    """Ids that an interrupted batch had done."""
-    if not part.is_file():
-        return set()
-    done = set()
-    for line in part.read_text(encoding="utf-8").splitlines():
-        try:
-            done.add(str(json.loads(line)["id"]))
-        except (json.JSONDecodeError, KeyError, TypeError):
-            continue  # the line that the interruption cut short; its task runs again
-    return done
-
-
-def write_lines(lines: Iterable[tuple[str, dict[str, Any]]], out: Path, source: Path) -> int:
+def write_lines(lines: Iterable[tuple[str, dict[str, Any]]], out: Path, batch: Batch) -> int:
     """Write result lines as they come and give the number that failed.
 
     They gather in a hidden file beside the source, which an interrupted batch goes on with, and become `out`
     when all are there.
     """
-    part = path_of_part(source)
-    before = len(finished(part))
+    part = batch.part
+    before = len(batch.finished())
     console = talk()
-    total = len(read_lines(source))
+    total = len(batch.rows)
     if before:
         console.print(f"going on after {before} of {total} lines; delete {plain(part)} to begin anew")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -193,8 +179,3 @@ def _drop_cut_line(part: Path) -> None:
 def _is_good(line: str) -> bool:
     status = json.loads(line)["status"]
     return status == "done" or status in _GOOD_CALLS
-
-
-def _files(row: dict[str, Any], source: Path) -> list[Path]:
-    """Files of a line, relative to the batch file."""
-    return [source.parent / name for name in row.get("files", ())]

@@ -145,10 +145,11 @@ def call(
         raise UserError("--batch and --out go together", hint="give both")
     with Runner(project) as runner:
         if batch is not None and out is not None:
-            from speeddial.cli.batches import call_lines, write_lines
+            from speeddial.cli.batches import Batch, call_lines, write_lines
 
-            lines = call_lines(runner, expert, batch, approve_all=yes, execute=not no_execute)
-            failed = write_lines(lines, out, batch)
+            requests = Batch(batch)
+            lines = call_lines(runner, expert, requests, approve_all=yes, execute=not no_execute)
+            failed = write_lines(lines, out, requests)
             raise typer.Exit(1 if failed else 0)
         outcome = runner.call_sync(
             expert, _task(text, None), files=inputs or (), approve_all=yes, execute=not no_execute
@@ -179,14 +180,15 @@ def batch(
     no_execute: Annotated[bool, typer.Option("--no-execute", help="Plan and decode; run no tool.")] = False,
 ) -> None:
     """Run many tasks; exits 1 when any of them failed. Started again, it goes on where it stopped."""
-    from speeddial.cli.batches import run_lines, write_lines
+    from speeddial.cli.batches import Batch, run_lines, write_lines
     from speeddial.run import Runner
 
     with Runner(_open(yes, planner=planner, model=model)) as runner:
+        requests = Batch(tasks)
         lines = run_lines(
-            runner, tasks, workers=workers, workflow=workflow, approve_all=yes, execute=not no_execute
+            runner, requests, workers=workers, workflow=workflow, approve_all=yes, execute=not no_execute
         )
-        failed = write_lines(lines, out, tasks)
+        failed = write_lines(lines, out, requests)
     if failed:
         raise typer.Exit(1)
 

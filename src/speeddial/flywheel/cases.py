@@ -14,7 +14,6 @@ a line holds                    it is
 from __future__ import annotations
 
 import json
-import lzma
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 from speeddial.column import Column
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.labels import LabelMapping, fold
+from speeddial.jsonlines import read_objects
 from speeddial.messages import ToolCall
 
 _NUMBER = re.compile(r"[-+]?(\d[\d,]*)?\.?\d+")
@@ -70,7 +70,7 @@ def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()
     """
     mapping: LabelMapping | None = None
     tables: dict[str, tuple[Column, ...]] | None = None
-    for number, row in enumerate(_rows(path), start=1):
+    for number, row in read_objects(path):
         identity = str(row.get("id", number))
         if {"intent", "slots"} <= row.keys() and ("text" in row or "input" in row):
             mapping = mapping or LabelMapping.read(_mapping_file(folder))
@@ -101,24 +101,6 @@ def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()
                 f"{path}:{number}: expected input and calls, or a known data form, got keys {sorted(row)}",
                 hint="see `speeddial eval --help`",
             )
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        raise NotFound(f"no file {path}", hint="check the path")
-    with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}:{number}: not JSON: {error}", hint="one object per line") from error
-            if not isinstance(row, dict):
-                raise UserError(
-                    f"{path}:{number}: expected an object, got {line[:40]!r}", hint="one object per line"
-                )
-            yield row
 
 
 def _mapping_file(folder: Path) -> Path:
@@ -188,7 +170,7 @@ def _tables(folder: Path) -> dict[str, tuple[Column, ...]]:
                     Column(column, "number" if kind in ("number", "real") else "text")
                     for column, kind in zip(row["cols"], row["types"], strict=True)
                 )
-                for row in _rows(folder / name)
+                for _, row in read_objects(folder / name)
             }
     raise NotFound(f"no tables.jsonl in {folder}", hint="WikiSQL questions need their tables beside them")
 

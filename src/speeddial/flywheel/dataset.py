@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tokenizers import Tokenizer
 
 from speeddial.errors import UserError
+from speeddial.jsonlines import read_objects
+
+T = TypeVar("T")
 
 START, END = "<|im_start|>", "<|im_end|>"
 MEGA = 50
@@ -27,11 +30,16 @@ class DatasetError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training row: all token ids, and which positions (from 1) are learnt as targets."""
+    """One training row: all token ids, and which positions (from 1) are learnt as targets.
+
+    `family` is the text that opens the prompt, up to its last line: rows of one family share their opening
+    tokens (the instruction, the registry, the columns of a table), which are then computed once.
+    """
 
     id: str
     tokens: tuple[int, ...]
     targets: tuple[int, ...]
+    family: str = ""
 
 
 class ChatEncoder:
@@ -92,7 +100,8 @@ class ChatEncoder:
             else:
                 ids += self._turns([message])
         last = targets[-1] + 1 if targets else len(ids)
-        return Example(id, tuple(ids[:last]), tuple(targets))
+        asked = [message["content"] for message in messages if message["role"] != "assistant"]
+        return Example(id, tuple(ids[:last]), tuple(targets), "\n".join(asked).rpartition("\n")[0])
 
 
 def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) -> tuple[list[Example], int]:
@@ -102,27 +111,26 @@ def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) 
         The examples, and how many rows were left out for being longer than `max_length` tokens.
 
     Raises:
+        UserError: a file cannot be read, or a line is no JSON object.
         DatasetError: a line is not such a row, or a row has nothing to learn.
     """
     examples: list[Example] = []
     too_long = 0
     for file in files:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    example = encoder.example(str(row["id"]), row["messages"])
-                except (ValueError, KeyError, TypeError) as error:
-                    wanted = '{"id", "messages": [{"role", "content"}, ...]}'
-                    raise DatasetError(f"{file}:{number}: expected {wanted}, got {error!r}") from error
-                if not example.targets:
-                    raise DatasetError(
-                        f"{file}:{number}: no assistant message, so nothing to learn; remove the row"
-                    )
-                if len(example.tokens) > max_length:
-                    too_long += 1
-                else:
-                    examples.append(example)
+        for number, row in read_objects(file):
+            try:
+                example = encoder.example(str(row["id"]), row["messages"])
+            except (KeyError, TypeError) as error:
+                wanted = '{"id", "messages": [{"role", "content"}, ...]}'
+                raise DatasetError(f"{file}:{number}: expected {wanted}, got {error!r}") from error
+            if not example.targets:
+                raise DatasetError(
+                    f"{file}:{number}: no assistant message, so nothing to learn; remove the row"
+                )
+            if len(example.tokens) > max_length:
+                too_long += 1
+            else:
+                examples.append(example)
     if not examples:
         raise DatasetError("the training files hold no usable row")
     return examples, too_long
@@ -139,31 +147,59 @@ def sha256_of(files: Iterable[Path]) -> str:
 
 
 def epoch_batches(examples: Sequence[Example], batch: int, seed: int, epoch: int) -> list[list[int]]:
-    """Row numbers of every batch of one epoch: shuffled, similar lengths together, fixed by the seed."""
+    """Row numbers of every batch of one epoch, fixed by the seed: families and similar lengths together."""
     dice = random.Random(f"{seed}:{epoch}")
-    order = list(range(len(examples)))
-    dice.shuffle(order)
+    families: dict[str, list[int]] = {}
+    for row, example in enumerate(examples):
+        families.setdefault(example.family, []).append(row)
+
+    def length(row: int) -> int:
+        return len(examples[row].tokens)
+
+    chunks: list[list[int]] = []
+    for rows in families.values():
+        dice.shuffle(rows)
+        for window in _cut(rows, batch * MEGA):
+            chunks += _cut(sorted(window, key=length), batch)
+    dice.shuffle(chunks)
     batches: list[list[int]] = []
-    for start in range(0, len(order), batch * MEGA):
-        part = sorted(order[start : start + batch * MEGA], key=lambda row: len(examples[row].tokens))
-        batches += [part[at : at + batch] for at in range(0, len(part), batch)]
+    for part in _cut(chunks, max(1, batch * MEGA * len(chunks) // len(examples))):
+        part.sort(key=lambda chunk: length(chunk[-1]))
+        batches += _cut([row for chunk in part for row in chunk], batch)
     dice.shuffle(batches)
     return batches
 
 
-def micro_batches(examples: Sequence[Example], rows: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Splits one batch so that no part holds more than `tokens` padded tokens (a longer row stands alone)."""
-    part: list[int] = []
-    width = 0
+def _cut(items: list[T], size: int) -> list[list[T]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def micro_batches(
+    examples: Sequence[Example], rows: Sequence[int], tokens: int, pass_cost: float = math.inf
+) -> Iterator[list[int]]:
+    """Splits one batch so that no part holds more than `tokens` padded tokens (a longer row stands alone).
+
+    `pass_cost` is what one more forward and backward pass costs, in tokens: a row joins the part before it
+    unless a part of its own, whose opening is shared by more rows, comes out cheaper.
+    """
+    part: list[Example] = []
+    numbers: list[int] = []
     for row in rows:
-        wider = max(width, len(examples[row].tokens))
-        if part and wider * (len(part) + 1) > tokens:
-            yield part
-            part, wider = [], len(examples[row].tokens)
-        part.append(row)
-        width = wider
-    if part:
-        yield part
+        example = examples[row]
+        joined = [*part, example]
+        full = max(len(one.tokens) for one in joined) * len(joined) > tokens
+        if part and (full or _computed(joined) > _computed(part) + len(example.tokens) + pass_cost):
+            yield numbers
+            joined, numbers = [example], []
+        part = joined
+        numbers.append(row)
+    if numbers:
+        yield numbers
+
+
+def _computed(part: Sequence[Example]) -> int:
+    shared = common_prefix(part)
+    return shared + len(part) * (max(len(example.tokens) for example in part) - shared)
 
 
 def common_prefix(examples: Sequence[Example]) -> int:
