@@ -128,10 +128,10 @@ def strings(draw: st.DrawFn) -> Typed:
         pattern = draw(
             st.sampled_from([r"^[a-z]{2,5}$", r"^\d{3}-\d{2}$", r"^(?:yes|no)\s\w+$", r"^[A-Z][a-z]*!?$"])
         )
-        return Typed(
-            Annotated[str, Field(pattern=pattern)],
-            st.from_regex(pattern.replace("$", r"\Z"), fullmatch=True).filter(str.isascii),
-        )
+        # Python's \s takes the separators \x1c to \x1f, which JSON Schema's (ECMA 262) does not.
+        written = pattern.replace("$", r"\Z").replace(r"\s", r"[ \t\n\r\f\v]")
+        values = st.from_regex(written, fullmatch=True).filter(str.isascii)
+        return Typed(Annotated[str, Field(pattern=pattern)], values)
     if kind == "email":
         word = st.text(string.ascii_lowercase + "0123456789", min_size=1, max_size=8)
         return Typed(Email, st.builds("{}.{}@{}.com".format, word, word, word))

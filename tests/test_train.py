@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from speeddial.errors import UserError
-from speeddial.flywheel.dataset import ChatEncoder, DatasetError, epoch_batches, micro_batches, read_examples
+from speeddial.flywheel.dataset import ChatEncoder, epoch_batches, micro_batches, read_examples
 from speeddial.flywheel.lora import LoraShape, attach, compute_fused, load_base
 from speeddial.flywheel.train import Recipe, main, train
 
@@ -227,7 +227,7 @@ def test_batches_hold_every_row_once_and_repeat_for_the_same_seed(base: Path, da
 def test_a_bad_row_is_named_by_file_and_line(base: Path, tmp_path: Path, line: str) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text(line + "\n")
-    with pytest.raises(DatasetError, match=r"bad\.jsonl:1: "):
+    with pytest.raises(UserError, match=r"bad\.jsonl:1: "):
         read_examples([file], ChatEncoder(base / "tokenizer.json"), 500)
 
 
