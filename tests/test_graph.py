@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -359,7 +360,7 @@ def test_checkpoints_hold_no_secret_and_no_python_types(runner: Runner) -> None:
     Scripted.register("graph", script)
     assert secret in runner.run_sync(f"note {secret}").unwrap()
     folder = runner.project.workspace / ".speeddial"
-    with sqlite3.connect(folder / "checkpoints.db") as db:
+    with closing(sqlite3.connect(folder / "checkpoints.db")) as db:
         blobs = [
             row[0]
             for row in db.execute("SELECT checkpoint FROM checkpoints UNION ALL SELECT value FROM writes")

@@ -99,8 +99,12 @@ class Checkpoints(SqliteSaver):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _mapped(path):
             connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+            except sqlite3.Error:
+                connection.close()
+                raise
         super().__init__(connection, serde=RedactedSerializer(redactor))
         self._path = path
 
