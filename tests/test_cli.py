@@ -244,6 +244,37 @@ def test_a_bad_batch_file_is_refused_before_anything_runs(project: Path, text: s
     assert not (project / "out.jsonl").exists()
 
 
+def test_eval_scores_the_answers_and_shows_the_wrong_ones(project: Path) -> None:
+    cases = [
+        {"id": "right", "input": "2 and 3", "calls": [call("add", a=2, b=3)]},
+        {"id": "swapped", "input": "4 and 5", "calls": [call("add", a=5, b=4), call("add", a=4, b=6)]},
+        {"id": "refused", "input": "poem", "calls": [call("refuse", reason="not a sum")]},
+    ]
+    (project / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases), encoding="utf-8")
+    said = {
+        "2 and 3": call("add", a=2, b=3),
+        "4 and 5": call("add", a=4, b=5),
+        "poem": call("refuse", reason="no poems"),
+    }
+    (project / "script.json").write_text(json.dumps(said), encoding="utf-8")
+    model = f"scripted:{project / 'script.json'}"
+    command = ("eval", "adder", "--data", "cases.jsonl", "--model", model, "--json", "--wrong", "9")
+    done = speeddial(project, *command)
+    assert done.returncode == EXIT_DONE, done.stderr
+    figures, *wrong = [json.loads(line) for line in done.stdout.splitlines()]
+    assert figures["cases"] == 3 and figures["right_name"] == 1.0 and figures["exact"] == 0.6667
+    assert figures["exact_95"][0] < 0.6667 < figures["exact_95"][1]
+    assert [line["id"] for line in wrong] == ["swapped"] and "'b': 5" in wrong[0]["got"]
+    assert not (project / "workspace/.speeddial/record.db").exists(), "evaluation is no training data"
+
+
+def test_eval_names_what_is_wrong_with_its_data(project: Path) -> None:
+    (project / "cases.jsonl").write_text('{"question": "?"}\n', encoding="utf-8")
+    for file, said in (("cases.jsonl", "cases.jsonl:1: "), ("none.jsonl", "none.jsonl")):
+        done = speeddial(project, "eval", "adder", "--data", file, "--model", script(project))
+        assert done.returncode == EXIT_USAGE and said in done.stderr, done.stderr
+
+
 def test_lists_are_tab_separated_when_piped_and_json_on_request(project: Path) -> None:
     assert "adder\tuntuned\tscripted" in speeddial(project, "experts").stdout
     assert "note\twrite" in speeddial(project, "tools").stdout

@@ -11,12 +11,14 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from speeddial.call import planner_model
 from speeddial.errors import EngineError, NotFound, SpeeddialError, UserError
 from speeddial.expert import RESULT_KINDS, Expert
 from speeddial.flywheel.cases import Case, Score, read_cases
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.run import Runner
+from speeddial.settings import Settings
 
 WRONG_SHOWN = 1000
 _NO = Score(False, False, False)
@@ -83,6 +85,8 @@ async def evaluate(
 ) -> Figures:
     """Decode every case of a file and compare; nothing is executed, and the project's record stays as it is.
 
+    The expert answers alone: a refusal or failure goes to nobody else, and no confidence is too low.
+
     Args:
         project: loaded.
         name: an expert's name, or ``planner``.
@@ -97,10 +101,12 @@ async def evaluate(
     """
     if name == "planner":
         agent = project.agent("planner")
-        folder, unordered, model = agent.folder, frozenset[str](), project.settings.planner
+        folder, unordered, model = agent.folder, frozenset[str](), planner_model(project)
+        house: Any = project
     else:
         expert = project.expert(name)
         folder, unordered, model = expert.folder, frozenset(expert.unordered), project.model_of(expert)
+        house = _alone(project, expert, model)
     cases = list(read_cases(data, folder, unordered))
     if not cases:
         raise UserError(f"{data}: no case for {name}", hint="the file's lines are for another expert")
@@ -113,15 +119,15 @@ async def evaluate(
         Record.open(Path(scratch) / "record.db") as record,
     ):
         for number, case in enumerate(cases, start=1):
-            await judged(project, record, name, case, Path(scratch), figures)
+            await judged(house, record, name, case, Path(scratch), figures)
             progress(number, len(cases))
     return figures
 
 
 async def _call(
-    project: Project, record: Record, name: str, case: Case, scratch: Path, figures: Figures
+    house: Any, record: Record, name: str, case: Case, scratch: Path, figures: Figures
 ) -> None:
-    runner = Runner(project, record=record)
+    runner = Runner(house, record=record)
     outcome = await runner.call(
         name, case.input, columns=case.columns, files=_files(case, scratch), execute=False
     )
@@ -133,9 +139,9 @@ async def _call(
 
 
 async def _plan(
-    project: Project, record: Record, _name: str, case: Case, scratch: Path, figures: Figures
+    project: Any, record: Record, _name: str, case: Case, scratch: Path, figures: Figures
 ) -> None:
-    house = _House(project, case.experts) if case.experts is not None else project
+    house = project if case.experts is None else _House(project, _registry(project, case.experts))
     runner = Runner(house, record=record)
     try:
         plan = await runner.plan(case.input, files=_files(case, scratch))
@@ -150,17 +156,14 @@ async def _plan(
 
 
 class _House:
-    """The project with the registry that a case brings; its experts are read, never phoned."""
+    """The project with other experts, and with other settings where they are given."""
 
-    def __init__(self, project: Project, experts: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, project: Project, experts: Mapping[str, Expert], settings: Settings | None = None
+    ) -> None:
         self._project = project
-        known = dict(project.experts)
-        self.experts = {
-            row["name"]: replace(known[row["name"]], summary=row["summary"])
-            if row["name"] in known
-            else _stranger(row, tuple(project.tools))
-            for row in experts
-        }
+        self.experts = experts
+        self.settings = settings or project.settings
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._project, name)
@@ -169,6 +172,25 @@ class _House:
         if name not in self.experts:
             raise NotFound(f"no expert {name!r}", hint=f"the case has: {', '.join(self.experts)}")
         return self.experts[name]
+
+
+def _alone(project: Project, expert: Expert, model: str) -> _House:
+    """The house where nobody else is phoned: a generalist of the expert's own model is none."""
+    settings = replace(
+        project.settings, planner=model, sources={**project.settings.sources, "planner": "evaluation"}
+    )
+    return _House(project, {expert.name: replace(expert, next=(), threshold=0.0)}, settings)
+
+
+def _registry(project: Project, rows: Sequence[Mapping[str, Any]]) -> dict[str, Expert]:
+    """The experts that a case brings; they are read, never phoned."""
+    known = project.experts
+    return {
+        row["name"]: replace(known[row["name"]], summary=row["summary"])
+        if row["name"] in known
+        else _stranger(row, tuple(project.tools))
+        for row in rows
+    }
 
 
 def _stranger(row: Mapping[str, Any], tools: tuple[str, ...]) -> Expert:
