@@ -1,30 +1,38 @@
-"""The samples that the first adapters were trained on: what two CPU cores get through in an hour and a half.
+"""The samples that the shipped adapters were trained on: what two CPU cores get through in an afternoon.
 
     python -m training.sample FOLDER OUT
 
-FOLDER holds the recipes' ``*_train.jsonl``. Every HWU64 row is kept, of the rest so much that organizer,
-tables and planner take about as long as each other; long rows cost most and are left out.
+FOLDER holds the recipes' ``*_train.jsonl``. Stage 1 began from nothing; stage 2 goes on from its adapters
+with other rows, whole families of rows with one opening (a table's columns, a registry) together. The rows
+of stage 1 of tables and planner come from the recipes of commit 6a1a883, with a new opening for each row.
 """
 
 import argparse
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-SEED = 20261122
-PLANNER_USUAL = 760
-"""Most characters of a planner row with two experts in its registry."""
-PLANNER_OTHERS = 820
+TABLES_LONGEST, PLANNER_LONGEST = 430, 900
+"""Characters of a row: of what a tables row is asked, of all that a planner row holds."""
 
 
-def organizer(rows: list[Row], dice: random.Random) -> list[Row]:
+def read(file: Path) -> list[Row]:
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def asked(row: Row) -> str:
+    return str(row["messages"][1]["content"])
+
+
+def organizer_1(rows: list[Row]) -> list[Row]:
     def of(source: str) -> list[Row]:
         return [row for row in rows if row["source"] == source]
 
-    return [
+    dice = random.Random(20261122)
+    picked = [
         *of("hwu64"),
         *dice.sample(of("hwu64-swapped"), 400),
         *dice.sample(of("hwu64-refuse"), 300),
@@ -32,48 +40,82 @@ def organizer(rows: list[Row], dice: random.Random) -> list[Row]:
         *of("clinc150-oos")[:60],
         *dice.sample(of("generated"), 2900),
     ]
+    dice.shuffle(picked)
+    return picked
 
 
-def tables(rows: list[Row], dice: random.Random) -> list[Row]:
-    def of(source: str, shorter: int) -> list[Row]:
-        return [
-            row for row in rows if row["source"] == source and len(row["messages"][1]["content"]) < shorter
-        ]
+def organizer_2(rows: list[Row], used: list[Row]) -> list[Row]:
+    """All of HWU64's own rows again, and new ones of the rest."""
+    known = {row["id"] for row in used}
 
-    generated, wikisql = of("generated", 260), of("wikisql", 330)
-    return [*dice.sample(generated, 2900), *dice.sample(wikisql, 2600)]
+    def of(source: str) -> list[Row]:
+        return [row for row in rows if row["source"] == source]
+
+    def fresh(source: str) -> list[Row]:
+        return [row for row in of(source) if row["id"] not in known]
+
+    dice = random.Random(20261124)
+    picked = [
+        *of("hwu64"),
+        *dice.sample(fresh("hwu64-swapped"), 700),
+        *dice.sample(fresh("hwu64-refuse"), 350),
+        *dice.sample(fresh("clinc150"), 150),
+        *of("clinc150-oos")[60:],
+        *dice.sample(fresh("generated"), 2400),
+    ]
+    dice.shuffle(picked)
+    return picked
 
 
-def planner(rows: list[Row], dice: random.Random) -> list[Row]:
-    def experts(row: Row) -> int:
-        return str(row["messages"][0]["content"]).count("\n- ")
+def tables_2(rows: list[Row]) -> list[Row]:
+    """Whole tables: 13,000 questions of WikiSQL and 9,000 generated ones."""
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        if len(asked(row)) < TABLES_LONGEST:
+            families.setdefault(asked(row).split("\n")[0], []).append(row)
+    dice = random.Random(5)
+    picked: list[Row] = []
+    drawn = {
+        source: [rows for rows in families.values() if rows[0]["source"] == source]
+        for source in ("wikisql", "generated")
+    }
+    for source in drawn:
+        dice.shuffle(drawn[source])
+    for source, count in (("wikisql", 13_000), ("generated", 9_000)):
+        enough = len(picked) + count
+        for family in drawn[source]:
+            if len(picked) >= enough:
+                break
+            picked += family
+    dice.shuffle(picked)
+    return picked
 
-    def chars(row: Row) -> int:
-        return sum(len(message["content"]) for message in row["messages"])
 
-    usual = [row for row in rows if experts(row) == 2 and chars(row) < PLANNER_USUAL]
-    others = [row for row in rows if experts(row) != 2 and chars(row) < PLANNER_OTHERS]
-    return [*dice.sample(usual, 2300), *dice.sample(others, 1700)]
-
-
-PICKS: dict[str, Callable[[list[Row], random.Random], list[Row]]] = {
-    "organizer": organizer,
-    "tables": tables,
-    "planner": planner,
-}
+def planner_2(rows: list[Row]) -> list[Row]:
+    return [
+        row for row in rows if sum(len(message["content"]) for message in row["messages"]) < PLANNER_LONGEST
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    dice = random.Random(SEED)
-    for name, pick in PICKS.items():
-        with (options.folder / f"{name}_train.jsonl").open(encoding="utf-8") as lines:
-            rows = pick([json.loads(line) for line in lines], dice)
-        dice.shuffle(rows)
+    organizer, tables, planner = (
+        read(options.folder / f"{name}_train.jsonl") for name in ("organizer", "tables", "planner")
+    )
+    first = organizer_1(organizer)
+    samples = {
+        "organizer-1": first,
+        "organizer-2": organizer_2(organizer, first),
+        "tables-2": tables_2(tables),
+        "planner-2": planner_2(planner),
+    }
+    for name, rows in samples.items():
         with (options.out / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         print(name, len(rows))
