@@ -5,7 +5,7 @@ from __future__ import annotations
 from speeddial import ToolContext, ToolError, tool
 from speeddial.calendarentry import Entries, Entry, Kind, event, reminder
 from speeddial.calendarfile import CalendarFile, Wanted
-from speeddial.values import DatePhrase, Repeat, Text, TimePhrase
+from speeddial.values import DatePhrase, Phrase, Repeat, TimePhrase
 from speeddial.values.reading import Reading
 from speeddial.values.schedule import Slot, place_in_calendar, together, window
 from speeddial.workspace import inside
@@ -48,13 +48,13 @@ def _wanted(
 
 @tool(effect="write")
 def create_event(
-    title: Text,
+    title: Phrase,
     context: ToolContext,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
     repeat: Repeat | None = None,
-    people: Text | None = None,
-    place: Text | None = None,
+    people: Phrase | None = None,
+    place: Phrase | None = None,
 ) -> Entry:
     """Put an event into the calendar.
 
@@ -75,7 +75,7 @@ def create_event(
 
 @tool(effect="write")
 def create_reminder(
-    text: Text,
+    text: Phrase,
     context: ToolContext,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
@@ -101,7 +101,7 @@ def set_alarm(
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
     repeat: Repeat | None = None,
-    label: Text | None = None,
+    label: Phrase | None = None,
 ) -> Entry:
     """Set an alarm that rings.
 
@@ -122,11 +122,11 @@ def set_alarm(
 @tool(effect="read")
 def find_events(
     context: ToolContext,
-    title: Text | None = None,
+    title: Phrase | None = None,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
-    people: Text | None = None,
-    place: Text | None = None,
+    people: Phrase | None = None,
+    place: Phrase | None = None,
 ) -> Entries:
     """Look up events and reminders in the calendar.
 
@@ -144,11 +144,11 @@ def find_events(
 @tool(effect="write")
 def delete_events(
     context: ToolContext,
-    title: Text | None = None,
+    title: Phrase | None = None,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
-    people: Text | None = None,
-    place: Text | None = None,
+    people: Phrase | None = None,
+    place: Phrase | None = None,
 ) -> Entries:
     """Delete events and reminders from the calendar.
 
@@ -168,7 +168,7 @@ def find_alarms(
     context: ToolContext,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
-    label: Text | None = None,
+    label: Phrase | None = None,
 ) -> Entries:
     """Look up alarms.
 
@@ -185,7 +185,7 @@ def delete_alarms(
     context: ToolContext,
     date: DatePhrase | None = None,
     time: TimePhrase | None = None,
-    label: Text | None = None,
+    label: Phrase | None = None,
 ) -> Entries:
     """Delete alarms.
 

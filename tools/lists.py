@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from speeddial import ToolContext, ToolError, tool
-from speeddial.values import Text
+from speeddial.values import Phrase
 from speeddial.workspace import Ledger, inside, locked, slug, write_whole
 
 FOLDER = "lists"
@@ -69,11 +69,11 @@ class ListContent(BaseModel):
         return "\n".join([head, *(f"- {item}" for item in self.items)])
 
 
-Items = Annotated[list[Text], Field(min_length=1, max_length=30)]
+Items = Annotated[list[Phrase], Field(min_length=1, max_length=30)]
 
 
 @tool(effect="write")
-def add_to_list(context: ToolContext, items: Items | None = None, list: Text | None = None) -> ListChange:
+def add_to_list(context: ToolContext, items: Items | None = None, list: Phrase | None = None) -> ListChange:
     """Add items to a list, which is made when it is not there; without items, just make the list.
 
     Args:
@@ -100,7 +100,7 @@ def add_to_list(context: ToolContext, items: Items | None = None, list: Text | N
 
 
 @tool(effect="read")
-def show_list(context: ToolContext, list: Text | None = None) -> ListContent:
+def show_list(context: ToolContext, list: Phrase | None = None) -> ListContent:
     """Show the items of a list; without a name, the names of all lists.
 
     Args:
@@ -114,7 +114,7 @@ def show_list(context: ToolContext, list: Text | None = None) -> ListContent:
 
 
 @tool(effect="write")
-def remove_from_list(items: Items, context: ToolContext, list: Text | None = None) -> ListChange:
+def remove_from_list(items: Items, context: ToolContext, list: Phrase | None = None) -> ListChange:
     """Remove items from a list.
 
     Args:
@@ -130,7 +130,7 @@ def remove_from_list(items: Items, context: ToolContext, list: Text | None = Non
 
 
 @tool(effect="write")
-def delete_list(context: ToolContext, list: Text | None = None) -> ListChange:
+def delete_list(context: ToolContext, list: Phrase | None = None) -> ListChange:
     """Delete a whole list.
 
     Args:

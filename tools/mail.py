@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from speeddial import ToolContext, ToolError, tool
-from speeddial.values import Text
+from speeddial.values import Phrase, Text
 from speeddial.workspace import inside, locked
 
 FOLDER = "drafts"
@@ -39,7 +39,7 @@ class Draft(BaseModel):
 @tool(effect="write")
 def draft_mail(
     context: ToolContext,
-    to: Text | None = None,
+    to: Phrase | None = None,
     subject: Text | None = None,
     body: Text | None = None,
 ) -> Draft:

@@ -165,7 +165,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(named: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE}
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, "x-copied": True}
     number = {"type": "number", "minimum": -1e15, "maximum": 1e15}
     many = {"type": "array", "items": text, "minItems": 1, "maxItems": 20}
     kinds: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (

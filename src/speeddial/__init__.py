@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from speeddial.agent import Agent as Agent
     from speeddial.contract import Contract as Contract
+    from speeddial.contract import Copied as Copied
     from speeddial.contract import Decoded as Decoded
     from speeddial.desk import Desk as Desk
     from speeddial.errors import SpeeddialError as SpeeddialError
@@ -44,6 +45,7 @@ _HOME = {
     "Agent": "agent",
     "CallOutcome": "outcome",
     "Contract": "contract",
+    "Copied": "contract",
     "Decoded": "contract",
     "Desk": "desk",
     "END": "workflow",
@@ -77,6 +79,7 @@ __all__ = [
     "Agent",
     "CallOutcome",
     "Contract",
+    "Copied",
     "Decoded",
     "Desk",
     "Expert",

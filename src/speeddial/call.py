@@ -376,6 +376,7 @@ class Caller:
             idempotency_key=effect,
             columns=phone.columns,
             references={number: used.text for number, used in phone.uses.items()},
+            request=phone.text,
         )
 
     async def _prepare(self, expert: Expert, context: ToolContext) -> _Prepared:
@@ -424,18 +425,20 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
     names = tuple((name, contract.schema_hash) for name, contract in contracts.items())
-    contract = _UNIONS.get(names)
-    if contract is None:
-        contract = union_of_calls(contracts)
+    shared = _UNIONS.get(names)
+    if shared is None:
+        shared = union_of_calls(contracts)
         if len(_UNIONS) >= _MOST_UNIONS:
             _UNIONS.clear()
-        _UNIONS[names] = contract
+        _UNIONS[names] = shared
+    held = {name: contract.copying(context.copied_from) for name, contract in contracts.items()}
+    contract = shared if held == contracts else union_of_calls(held)
     said = {tool.name: tool.description for tool in tools} | {
         REFUSE: "Say why no tool here serves the request."
     }
     definitions = [
         {"name": name, "description": said[name], "parameters": arguments.schema}
-        for name, arguments in contract.tools.items()
+        for name, arguments in shared.tools.items()
     ]
     return _Prepared(contract, [line for line in prefaces if line], definitions)
 

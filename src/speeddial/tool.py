@@ -39,6 +39,13 @@ class ToolContext:
     """Columns given instead of a file (`call --batch`, evaluation)."""
     references: Mapping[int, str] = field(default_factory=dict)
     """Rendered results of the earlier steps that this call may name as ``#1``."""
+    request: str = ""
+    """What the expert was asked."""
+
+    @property
+    def copied_from(self) -> str:
+        """Where copied strings must stand: nowhere when results of earlier steps may be worked in."""
+        return "" if self.references else self.request
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class Tool:
             ContractViolation: the arguments break the contract; nothing ran.
             ToolError: the tool says no; the text goes back to the model.
         """
-        contract = self.contract_for(context)
+        contract = self.contract_for(context).copying(context.copied_from)
         value = contract.load(dict(arguments))
         resolved = contract.resolve(value, ResolveContext(now=context.now, references=context.references))
         given = dict(resolved)

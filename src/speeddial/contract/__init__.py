@@ -2,6 +2,7 @@
 
 from speeddial.contract.calls import CallsContract, union_of_calls
 from speeddial.contract.contract import Contract
+from speeddial.contract.copied import Copied
 from speeddial.contract.decoded import Decoded, ResolveContext
 from speeddial.contract.grammar import GrammarReport
 from speeddial.contract.jsontext import parse_json, write_json
@@ -14,6 +15,7 @@ __all__ = [
     "CallsContract",
     "Contract",
     "ContractViolation",
+    "Copied",
     "Decoded",
     "Email",
     "GrammarReport",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from speeddial.contract.jsontext import short, write_json
-from speeddial.contract.schemas import Schema, join, matcher, resolve_reference
+from speeddial.contract.schemas import COPIED, Schema, join, matcher, resolve_reference
 from speeddial.errors import Problem
 
 MOST_PROBLEMS = 20
@@ -46,6 +46,7 @@ CHECKED = frozenset(
         "exclusiveMaximum",
         "multipleOf",
         "not",
+        COPIED,
     ]
 )
 """Keywords that this file enforces by itself."""

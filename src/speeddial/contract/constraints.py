@@ -9,6 +9,7 @@ from typing import Any
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, Predicate
 from pydantic.fields import FieldInfo
 
+from speeddial.contract.copied import Copied
 from speeddial.contract.decoded import Decoded
 from speeddial.contract.scalars import Form, TextForm
 from speeddial.errors import DefinitionError
@@ -43,6 +44,7 @@ class Constraints:
     places: int | None = None
     form: TextForm | None = None
     uuid_version: int | None = None
+    copied: bool = False
     decoded: Decoded | None = None
     description: str = ""
     examples: list[Any] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Constraints:
             "multiple_of": self.step is not None,
             "lengths (min_length, max_length)": self.min_length or self.max_length is not None,
             "pattern": self.patterns or self.form,
+            "Copied": self.copied,
             "max_digits, decimal_places": self.digits is not None or self.places is not None,
         }
         return {name for name, is_set in groups.items() if is_set}
@@ -65,7 +68,7 @@ class Constraints:
 
 ALLOWED: dict[str, set[str]] = {
     "number": {"bounds (ge, gt, le, lt)", "multiple_of"},
-    "text": {"lengths (min_length, max_length)", "pattern"},
+    "text": {"lengths (min_length, max_length)", "pattern", "Copied"},
     "decimal": {"bounds (ge, gt, le, lt)", "multiple_of", "max_digits, decimal_places"},
     "instant": {"bounds (ge, gt, le, lt)"},
     "sized": {"lengths (min_length, max_length)"},
@@ -85,6 +88,9 @@ def gather(metadata: Iterable[Any], into: Constraints) -> Constraints:
             gather(item.metadata, into)
         elif isinstance(item, Decoded):
             into.decoded = item
+        elif isinstance(item, Copied):
+            into.copied = True
+            into.raw.append(item)
         elif isinstance(item, Form):
             into.form = item.form
             into.raw.append(item)

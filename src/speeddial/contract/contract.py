@@ -7,6 +7,7 @@ from typing import Any
 
 from speeddial.contract import describe
 from speeddial.contract.check import check
+from speeddial.contract.copied import bound, is_copied
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of
 from speeddial.contract.foreign import (
@@ -99,6 +100,30 @@ class Contract:
             well_formed(normal)
             contract._also = normal
         return contract
+
+    def copying(self, request: str) -> Contract:
+        """This contract with its copied strings held to spans of `request`; itself when it has none.
+
+        Args:
+            request: what the model is asked; see `speeddial.contract.copied`.
+        """
+        held = bound(self.full_schema, request) if self._has_copied else None
+        return self if held is None else self._with(held)
+
+    @cached_property
+    def _has_copied(self) -> bool:
+        return is_copied(self.full_schema)
+
+    def _with(self, full_schema: Schema) -> Contract:
+        other = Contract(
+            full_schema,
+            name=self.name,
+            kind=self._kind,
+            python_type=self.python_type,
+            after=self.noted,
+        )
+        other._also = self._also
+        return other
 
     @cached_property
     def _for_grammar(self) -> tuple[Schema, list[str]]:

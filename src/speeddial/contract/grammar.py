@@ -17,11 +17,13 @@ from typing import Any
 from speeddial.contract.check import same, tag_of
 from speeddial.contract.formats import DECODED_FORMATS, OWN_FORMATS, byte_tokenizer
 from speeddial.contract.scalars import EXACT_DIGITS, LARGEST, is_exact
-from speeddial.contract.schemas import Schema, rewrite, subschemas, without_annotations
+from speeddial.contract.schemas import COPIED, Schema, rewrite, subschemas, without_annotations
 from speeddial.errors import DefinitionError
 
 WHITESPACE = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 """Compact JSON: a model that likes whitespace ended 7 % of its outputs where it is free, 75 % here."""
+
+_SAID = ("$comment", "$schema", "$id", COPIED)
 
 _REFUSED = [
     "uniqueItems",
@@ -61,9 +63,7 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
     after: list[str] = []
 
     def change(schema: Schema, path: str) -> Schema:
-        schema = {
-            keyword: item for keyword, item in schema.items() if keyword not in ("$comment", "$schema", "$id")
-        }
+        schema = {keyword: item for keyword, item in schema.items() if keyword not in _SAID}
         _one_of(schema, path, full, after)
         _not(schema)
         _property_names(schema)

@@ -17,7 +17,7 @@ from speeddial.contract.constraints import Constraints, longest, only
 from speeddial.contract.jsontext import FixedFloat
 from speeddial.contract.kinds import Kind, Scalar, Validated
 from speeddial.contract.scalars import LARGEST, TextForm
-from speeddial.contract.schemas import Schema, matcher, plain_pattern
+from speeddial.contract.schemas import COPIED, Schema, matcher, plain_pattern
 from speeddial.errors import DefinitionError
 
 Note = Callable[[str], None]
@@ -133,6 +133,10 @@ def number(tp: type, constraints: Constraints, where: str) -> Kind:
 
 def text(constraints: Constraints, where: str) -> Kind:
     """A string within its lengths; its patterns are spelled out so that all readers agree."""
+    if constraints.copied and (constraints.patterns or constraints.form):
+        raise DefinitionError(
+            f"{where}: a pattern beside Copied, whose pattern is the request's", hint="drop one of them"
+        )
     if constraints.form is not None:
         if constraints.used() - {"pattern"} or constraints.patterns:
             raise DefinitionError(
@@ -152,6 +156,8 @@ def text(constraints: Constraints, where: str) -> Kind:
     if constraints.min_length:
         schema["minLength"] = constraints.min_length
     schema["maxLength"] = longest(constraints, scalars.STRING_LENGTH, where)
+    if constraints.copied:
+        schema[COPIED] = True
     return Scalar(schema, str)
 
 

@@ -16,6 +16,9 @@ from speeddial.errors import DefinitionError
 
 Schema = dict[str, Any]
 
+COPIED = "x-copied"
+"""Marks a string that is copied from the request, see `speeddial.contract.copied`."""
+
 ANNOTATIONS = frozenset(
     [
         "title",
@@ -117,9 +120,15 @@ def without_annotations(schema: Schema) -> Schema:
 def hash_of(schema: Schema) -> str:
     """``sha256:`` over the constraints of `schema`: descriptions, titles, examples and defaults do not count.
 
-    Key order counts, because the grammar fixes the order of an object's keys to the schema's.
+    Key order counts, because the grammar fixes the order of an object's keys to the schema's. The pattern of
+    a copied string does not: it is the request's.
     """
-    text = json.dumps(without_annotations(schema), separators=(",", ":"), ensure_ascii=True)
+
+    def unbound(inner: Schema, path: str) -> Schema:
+        return {key: item for key, item in inner.items() if key != "pattern" or COPIED not in inner}
+
+    bare = rewrite(without_annotations(schema), unbound)
+    text = json.dumps(bare, separators=(",", ":"), ensure_ascii=True)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

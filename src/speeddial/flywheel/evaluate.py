@@ -124,9 +124,7 @@ async def evaluate(
     return figures
 
 
-async def _call(
-    house: Any, record: Record, name: str, case: Case, scratch: Path, figures: Figures
-) -> None:
+async def _call(house: Any, record: Record, name: str, case: Case, scratch: Path, figures: Figures) -> None:
     runner = Runner(house, record=record)
     outcome = await runner.call(
         name, case.input, columns=case.columns, files=_files(case, scratch), execute=False

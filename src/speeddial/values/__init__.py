@@ -10,11 +10,23 @@ import re
 from datetime import date, datetime, time
 from typing import Annotated
 
+from speeddial.contract.copied import Copied
 from speeddial.contract.decoded import Decoded, ResolveContext
 from speeddial.values.reading import Reading
 from speeddial.values.resolve import Period, as_date, as_moment, as_period, as_time, reading_of
 
-__all__ = ["Date", "DatePhrase", "Moment", "Period", "Repeat", "Text", "Time", "TimePhrase", "Within"]
+__all__ = [
+    "Date",
+    "DatePhrase",
+    "Moment",
+    "Period",
+    "Phrase",
+    "Repeat",
+    "Text",
+    "Time",
+    "TimePhrase",
+    "Within",
+]
 
 _REFERENCE = re.compile(r"#(\d{1,2})(?!\w)")
 
@@ -29,6 +41,9 @@ def fill(text: str, context: ResolveContext) -> str:
 
 Text = Annotated[str, Decoded(as_=str, resolve=fill, expected="a text", example="call the dentist")]
 """A text in which ``#1`` stands for the rendered result of step 1."""
+
+Phrase = Annotated[Text, Copied()]
+"""A text that is copied from the request; ``#1`` as in `Text`."""
 
 Date = Annotated[
     date,
@@ -76,6 +91,7 @@ Within = Annotated[
 
 DatePhrase = Annotated[
     Reading,
+    Copied(),
     Decoded(
         as_=str,
         resolve=lambda text, context: reading_of(text, context.now, want="date"),
@@ -83,7 +99,7 @@ DatePhrase = Annotated[
         example="next tuesday",
     ),
 ]
-"""A date that a tool joins with a time and a repetition (`schedule.place`)."""
+"""A date, copied from the request, that a tool joins with a time and a repetition (`schedule.place`)."""
 
 TimePhrase = Annotated[
     Reading,
@@ -94,7 +110,7 @@ TimePhrase = Annotated[
         example="nine am",
     ),
 ]
-"""A time of day that a tool joins with a date."""
+"""A time of day that a tool joins with a date; it may be of two places ("eight" and "in the evening")."""
 
 
 def _repeat(text: str, context: ResolveContext) -> Reading:
@@ -104,5 +120,9 @@ def _repeat(text: str, context: ResolveContext) -> Reading:
     return reading
 
 
-Repeat = Annotated[Reading, Decoded(as_=str, resolve=_repeat, expected="how often", example="every friday")]
-"""A repetition; `Reading.rule` prints as an RRULE."""
+Repeat = Annotated[
+    Reading,
+    Copied(),
+    Decoded(as_=str, resolve=_repeat, expected="how often", example="every friday"),
+]
+"""A repetition, copied from the request; `Reading.rule` prints as an RRULE."""
