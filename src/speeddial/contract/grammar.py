@@ -24,6 +24,7 @@ WHITESPACE = {"whitespace_flexible": False, "item_separator": ",", "key_separato
 """Compact JSON: a model that likes whitespace ended 7 % of its outputs where it is free, 75 % here."""
 
 _SAID = ("$comment", "$schema", "$id", COPIED)
+_OF_COPIED = ("type", "minLength", "maxLength", "pattern")
 
 _REFUSED = [
     "uniqueItems",
@@ -61,8 +62,15 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
         full: the strict schema that the check uses; it is not changed.
     """
     after: list[str] = []
+    copied: dict[str, Schema] = {}
 
     def change(schema: Schema, path: str) -> Schema:
+        if COPIED in schema and "pattern" in schema:
+            # One definition for all: a request's pattern in 35 places takes 30 times as long to compile.
+            bare = {keyword: schema[keyword] for keyword in _OF_COPIED if keyword in schema}
+            name = f"{COPIED}-{bare.get('minLength', 0)}-{bare.get('maxLength', '')}"
+            copied[name] = bare
+            return {"$ref": f"#/$defs/{name}"}
         schema = {keyword: item for keyword, item in schema.items() if keyword not in _SAID}
         _one_of(schema, path, full, after)
         _not(schema)
@@ -86,7 +94,10 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
             after.append(f"{path or 'value'}: any JSON: duplicate keys, finite numbers")
         return schema
 
-    return rewrite(full, change), list(dict.fromkeys(after))
+    changed: Schema = rewrite(full, change)
+    if copied:
+        changed["$defs"] = {**changed.get("$defs", {}), **copied}
+    return changed, list(dict.fromkeys(after))
 
 
 def compiled(schema: Schema, where: str) -> str:
