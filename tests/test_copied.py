@@ -62,13 +62,15 @@ def test_what_is_admitted_stands_in_the_request(request_text: str, value: str) -
         ("salary of engineers", "engineer", True),
         ("add milk,\n bread", "milk, bread", True),
         ("a (b) [c] \\d .* $", "[c] \\d .* $", True),
+        ("明天九点提醒我给牙医打电话", "给牙医打电话", True),
+        ("내일 치과에 전화", "치과", True),
         ("a b", "", False),
     ],
 )
 def test_words_are_copied_as_they_stand(request_text: str, value: str, admitted: bool) -> None:
     contract = Contract.of(NAME).copying(request_text)
     assert (contract.check(value) == []) is admitted
-    assert accepts(contract, json.dumps(value)) is admitted
+    assert accepts(contract, json.dumps(value, ensure_ascii=False)) is admitted
 
 
 def test_a_call_is_bound_where_its_parameters_are_copied_and_says_so() -> None:

@@ -17,7 +17,9 @@ LONGEST_SPAN = 40
 LONGEST_REQUEST = 200
 """Words and marks; strings of longer requests stay free, a pattern of 80 kB takes 0.1 s to compile."""
 
-_UNIT = re.compile(r"(\s*)(\w+|[^\w\s])")
+# Scripts without blanks between words, or with particles on them (Hangul): a run may begin at every letter.
+_LETTERS = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_UNIT = re.compile(rf"(\s*)([{_LETTERS}]|(?:(?![{_LETTERS}])\w)+|[^\w\s])")
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
