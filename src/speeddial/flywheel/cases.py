@@ -144,7 +144,11 @@ def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str])
 
 
 def _plan_case(identity: str, row: Mapping[str, Any]) -> Case:
-    wanted = normal(row["plan"], frozenset({"missing"}))
+    # Files are granted, and named in plans, by their last part.
+    steps = [
+        {**step, "file": Path(step["file"]).name} if "file" in step else step for step in row["plan"]["steps"]
+    ]
+    wanted = normal({**row["plan"], "steps": steps}, frozenset({"missing"}))
 
     def judge(plan: Mapping[str, Any]) -> Score:
         got = normal(plan, frozenset({"missing"}))
