@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from speeddial import ToolContext, ToolError, tool
 from speeddial.column import Column, columns_line
 from speeddial.contract import Contract
+from speeddial.contract.schemas import COPIED
 from speeddial.tablefile import TableFile, open_table
 from speeddial.values.resolve import Period, as_period
 
@@ -165,7 +166,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(named: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, "x-copied": True}
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_VALUE, COPIED: True}
     number = {"type": "number", "minimum": -1e15, "maximum": 1e15}
     many = {"type": "array", "items": text, "minItems": 1, "maxItems": 20}
     kinds: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (

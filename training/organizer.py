@@ -8,7 +8,6 @@ organizer_dev_generated.jsonl; the same seed gives the same bytes.
 
 import argparse
 import json
-import lzma
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from speeddial.flywheel.labels import LabelMapping
 from speeddial.flywheel.labels import fold as norm
+from speeddial.jsonlines import read_objects
 from training import hwu64, hwu64_targets, phrases, refusals
 from training.hwu64 import Call
 from training.references import refer
@@ -48,8 +48,7 @@ def dev_row(identity: str, text: str, made: Call, source: str, **more: Any) -> R
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-    return [json.loads(line) for line in data.decode("utf-8").splitlines()]
+    return [row for _, row in read_objects(path)]
 
 
 def write(path: Path, rows: Iterable[Row]) -> int:

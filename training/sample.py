@@ -13,14 +13,11 @@ import random
 from pathlib import Path
 from typing import Any
 
+from training.organizer import read
+
 Row = dict[str, Any]
 TABLES_LONGEST, PLANNER_LONGEST = 430, 900
 """Characters of a row: of what a tables row is asked, of all that a planner row holds."""
-
-
-def read(file: Path) -> list[Row]:
-    with file.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def asked(row: Row) -> str:

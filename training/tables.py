@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import random
 import re
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.organizer import read
 from training.tables_questions import ask, ask_about, draw_columns
 from training.tables_schemas import HELD_OUT, TABLES, parse_tables
 
@@ -157,12 +157,6 @@ def generated_rows(count: int, seed: int, held: bool = False) -> Iterator[Json]:
                 question.columns,
                 question.call,
             )
-
-
-def read(file: Path) -> list[Json]:
-    """Rows of an xz-compressed JSONL file."""
-    with lzma.open(file, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def write(file: Path, rows: Sequence[Json], only: Sequence[str] = ()) -> None:

@@ -431,8 +431,6 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         if len(_UNIONS) >= _MOST_UNIONS:
             _UNIONS.clear()
         _UNIONS[names] = shared
-    held = {name: contract.copying(context.copied_from) for name, contract in contracts.items()}
-    contract = shared if held == contracts else union_of_calls(held)
     said = {tool.name: tool.description for tool in tools} | {
         REFUSE: "Say why no tool here serves the request."
     }
@@ -440,7 +438,7 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return _Prepared(contract, [line for line in prefaces if line], definitions)
+    return _Prepared(shared.copying(context.copied_from), [line for line in prefaces if line], definitions)
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

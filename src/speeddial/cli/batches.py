@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class Batch:
                 )
             self.rows[str(row["id"])] = row
 
+    @cached_property
     def finished(self) -> set[str]:
         """Ids that an interrupted batch had done."""
         if not self.part.is_file():
@@ -66,8 +68,7 @@ class Batch:
 
     def pending(self) -> list[dict[str, Any]]:
         """Lines without a result yet."""
-        done = self.finished()
-        return [row for identity, row in self.rows.items() if identity not in done]
+        return [row for identity, row in self.rows.items() if identity not in self.finished]
 
     def files(self, row: dict[str, Any]) -> list[Path]:
         """Files of a line, relative to the batch file."""
@@ -151,7 +152,7 @@ def write_lines(lines: Iterable[tuple[str, dict[str, Any]]], out: Path, batch: B
     when all are there.
     """
     part = batch.part
-    before = len(batch.finished())
+    before = len(batch.finished)
     console = talk()
     total = len(batch.rows)
     if before:

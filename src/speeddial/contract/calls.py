@@ -39,6 +39,10 @@ class CallsContract(Contract):
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
 
+    def copying(self, request: str) -> CallsContract:
+        held = {name: contract.copying(request) for name, contract in self.tools.items()}
+        return self if held == self.tools else CallsContract(held)
+
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
         problems = self._check_schema(value)
