@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from speeddial.contract.check import check
-from speeddial.contract.schemas import Schema, resolve_reference
+from speeddial.contract.regex_example import shortest_match
+from speeddial.contract.schemas import Schema, resolve_reference, subschemas
 
 _DEEPEST = 40
 _LONGEST = 400
@@ -69,6 +71,16 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     return {"boolean": True, "null": None}[kind]
 
 
+def strings_of(schema: Schema) -> list[str]:
+    """One string for each pattern and format in a schema, as far as one is found."""
+    found: dict[str, None] = {}
+    for _, inner in subschemas(schema):
+        if inner.keys() & {"pattern", "format"} or inner.get("minLength", 0) > len(_WORDS):
+            with suppress(NoExample):
+                found[_string(inner)] = None
+    return list(found)
+
+
 def _of_branches(schema: Schema, keyword: str, root: Schema, depth: int) -> Any:
     beside = {key: item for key, item in schema.items() if key not in (keyword, "$defs")}
     # Null last: it is the least telling instance of an optional value.
@@ -122,6 +134,10 @@ def _string(schema: Schema) -> str:
     constraint = {
         key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema
     }
+    if "pattern" in schema and "format" not in schema:
+        read = shortest_match(schema["pattern"])
+        if read is not None and low <= len(read) <= high:
+            return read
     if "pattern" in constraint:
         # What matches as a whole also matches somewhere, and is found where random text around it is not.
         constraint["pattern"] = f"^(?:{schema['pattern']})$"

@@ -220,6 +220,13 @@ def _normal(schema: Schema, path: str) -> Schema:
     for flag, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(schema.get(flag), bool) and schema.pop(flag) and bound in schema:
             schema[flag] = schema.pop(bound)
+    if isinstance(needs := schema.pop("dependencies", None), dict):
+        # Draft 7 and before: lists of keys and schemas under one name.
+        keys = {key: item for key, item in needs.items() if isinstance(item, list)}
+        schema.setdefault("dependentRequired", {}).update(keys)
+        schema.setdefault("dependentSchemas", {}).update(
+            {key: item for key, item in needs.items() if key not in keys}
+        )
     if "pattern" in schema:
         schema["pattern"] = plain_pattern(schema["pattern"])
     if "patternProperties" in schema:

@@ -156,17 +156,33 @@ def resolve_reference(root: Schema, reference: str) -> Any:
 
 
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n\\r\\f\\v"}
+_SPACES = r" \t\n\r\f\v\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""White space for any of the engines; what is no white space must be none for all of them."""
+_ZEROS = (
+    "660 6f0 7c0 966 9e6 a66 ae6 b66 be6 c66 ce6 d66 de6 e50 ed0 f20 1040 1090 17e0 1810 1946 19d0 "
+    "1a80 1a90 1b50 1bb0 1c40 1c50 a620 a8d0 a900 a9d0 a9f0 aa50 abf0 ff10 104a0 10d30 11066 110f0 "
+    "11136 111d0 112f0 11450 114d0 11650 116c0 11730 118e0 11950 11c50 11d50 11da0 11f50 16a60 16ac0 "
+    "16b50 1d7ce 1d7d8 1d7e2 1d7ec 1d7f6 1e140 1e2f0 1e4f0 1e950 1fbf0"
+)
+"""Where the ten decimal digits of the other scripts begin (Unicode 15.1)."""
+_DIGITS = "".join(rf"\U{start:08x}-\U{start + 9:08x}" for start in (int(zero, 16) for zero in _ZEROS.split()))
+_OUTSIDE = {
+    "d": f"[^0-9{_DIGITS}]",
+    # Everyone's words begin beyond ASCII at other places: punctuation that is one for all of them.
+    "w": r"[\x00-/:-@\[-^`{-\x7f\u2010-\u2027\u2030-\u203e\u20a0-\u20bf\u2190-\u23ff\u3001-\u3003]",
+    "s": f"[^{_SPACES}]",
+}
 
 
 @lru_cache(maxsize=1024)
 def plain_pattern(pattern: str) -> str:
-    r"""`pattern` with ``\d``, ``\w`` and ``\s`` spelled out in ASCII.
+    r"""`pattern` with ``\d``, ``\w``, ``\s`` and their opposites spelled out.
 
-    Python, Rust (Pydantic) and llguidance disagree about them beyond ASCII; spelled out, the grammar,
-    the check and an independent validator all see the same language.
+    Python, Rust (Pydantic), JavaScript and llguidance disagree about them beyond ASCII; spelled out, in the
+    sense in which all of them agree, the grammar, the check and an independent validator see one language.
     """
     out: list[str] = []
-    inside = False
+    inside = negated = False
     index = 0
     while index < len(pattern):
         character = pattern[index]
@@ -174,9 +190,10 @@ def plain_pattern(pattern: str) -> str:
             escaped = pattern[index + 1]
             index += 2
             if escaped in _CLASSES:
-                out.append(_CLASSES[escaped] if inside else f"[{_CLASSES[escaped]}]")
-            elif escaped.lower() in _CLASSES and not inside:
-                out.append(f"[^{_CLASSES[escaped.lower()]}]")
+                members = _SPACES if escaped == "s" and negated else _CLASSES[escaped]
+                out.append(members if inside else f"[{members}]")
+            elif escaped.lower() in _OUTSIDE and not inside:
+                out.append(_OUTSIDE[escaped.lower()])
             elif escaped in "Zz" and not inside:
                 out.append("$")
             elif escaped == "A" and not inside:
@@ -185,9 +202,9 @@ def plain_pattern(pattern: str) -> str:
                 out.append("\\" + escaped)
             continue
         if character == "[" and not inside:
-            inside = True
+            inside, negated = True, pattern[index + 1 : index + 2] == "^"
         elif character == "]" and inside and out[-1:] not in (["["], ["^"]):
-            inside = False
+            inside = negated = False
         out.append(character)
         index += 1
     return "".join(out)

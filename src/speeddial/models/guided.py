@@ -11,10 +11,12 @@ valid within its budget, whatever the weights (research: exactness.md section 6)
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +25,9 @@ import numpy.typing as npt
 from llguidance import LLMatcher, LLTokenizer
 from outlines.processors.base_logits_processor import OutlinesLogitsProcessor
 
+from speeddial.contract.example import strings_of
 from speeddial.errors import EngineError, EngineRefused
+from speeddial.messages import compact_json
 from speeddial.models.witness import WitnessSearch
 
 BACKEND = f"llguidance {version('llguidance')} via outlines {version('outlines')}"
@@ -36,6 +40,72 @@ _RETRIES = 4
 
 Logits = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
+
+
+class CompiledGrammar:
+    """A grammar compiled for one tokenizer, with what was found out about it.
+
+    Args:
+        tokenizer: of the model.
+        grammar: llguidance grammar, as in `Contract.grammar`.
+
+    Raises:
+        EngineRefused: llguidance does not compile this grammar.
+    """
+
+    def __init__(self, tokenizer: GuidedTokenizer, grammar: str) -> None:
+        self.tokenizer = tokenizer
+        self._source = grammar
+        self._start = LLMatcher(tokenizer.native, grammar, log_level=0)
+        if self._start.is_error():
+            raise EngineRefused(f"the grammar does not compile: {_first_line(self._start.get_error())}")
+
+    def matcher(self) -> LLMatcher:
+        """A matcher at the start of the grammar."""
+        return self._start.deep_copy()
+
+    @cached_property
+    def shortest(self) -> list[int]:
+        """The shortest output found, as tokens; a budget below its length is refused.
+
+        Raises:
+            EngineRefused: no output was found.
+        """
+        witness = self.tokenizer.search.shortest(self._start, self.texts)
+        if witness is None:
+            raise EngineRefused("no finite output was found that satisfies the grammar")
+        return witness
+
+    @cached_property
+    def _quick(self) -> list[int]:
+        return self.tokenizer.search.quick(self._start, _QUICK_BUDGET, self.texts) or []
+
+    def witness(self, budget: int) -> list[int]:
+        """An output that fits a budget of tokens.
+
+        Raises:
+            EngineRefused: none was found.
+        """
+        if self._quick and len(self._quick) <= budget:
+            return self._quick
+        if len(self.shortest) > budget:
+            raise EngineRefused(
+                f"a budget of {budget} tokens is too small for this contract: "
+                f"its shortest output takes {len(self.shortest)}",
+                hint="raise max_tokens",
+            )
+        return self.shortest
+
+    def texts(self) -> list[list[int]]:
+        """Strings that its patterns and formats admit, as tokens, for the search of completions."""
+        return self._texts
+
+    @cached_property
+    def _texts(self) -> list[list[int]]:
+        found: dict[str, None] = {}
+        for part in json.loads(self._source)["grammars"]:
+            found |= dict.fromkeys(strings_of(part.get("json_schema", {})))
+        return [self.tokenizer.native.tokenize_str(compact_json(text)[1:-1]) for text in found if text]
 
 
 class GuidedTokenizer:
@@ -55,13 +125,11 @@ class GuidedTokenizer:
         self.end = end
         self.native = LLTokenizer(tokenizer_json, n_vocab=size, eos_token=end)
         self.search = WitnessSearch(self.native, end)
-        self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
-        self._shortest: dict[str, list[int]] = {}
-        self._witnesses: dict[str, list[int]] = {}
+        self._compiled: OrderedDict[str, CompiledGrammar] = OrderedDict()
         self._lock = threading.Lock()
 
-    def matcher(self, grammar: str) -> LLMatcher:
-        """A matcher at the start of a grammar.
+    def compiled(self, grammar: str) -> CompiledGrammar:
+        """A grammar, compiled the first time it is asked for.
 
         Raises:
             EngineRefused: llguidance does not compile this grammar.
@@ -69,48 +137,15 @@ class GuidedTokenizer:
         with self._lock:
             compiled = self._compiled.get(grammar)
             if compiled is None:
-                compiled = LLMatcher(self.native, grammar, log_level=0)
-                if compiled.is_error():
-                    raise EngineRefused(f"the grammar does not compile: {_first_line(compiled.get_error())}")
-                self._compiled[grammar] = compiled
+                compiled = self._compiled[grammar] = CompiledGrammar(self, grammar)
                 if len(self._compiled) > _COMPILED_KEPT:
-                    oldest, _ = self._compiled.popitem(last=False)
-                    self._shortest.pop(oldest, None)
-                    self._witnesses.pop(oldest, None)
+                    self._compiled.popitem(last=False)
             self._compiled.move_to_end(grammar)
-            return compiled.deep_copy()
+            return compiled
 
     def shortest(self, grammar: str) -> list[int]:
-        """The shortest output found for a grammar, as tokens; a budget below its length is refused.
-
-        Raises:
-            EngineRefused: the grammar does not compile, or no output of it was found.
-        """
-        if grammar not in self._shortest:
-            witness = self.search.shortest(self.matcher(grammar))
-            if witness is None:
-                raise EngineRefused("no finite output was found that satisfies the grammar")
-            self._shortest[grammar] = witness
-        return self._shortest[grammar]
-
-    def witness(self, grammar: str, budget: int) -> list[int]:
-        """An output of a grammar that fits a budget of tokens.
-
-        Raises:
-            EngineRefused: the grammar does not compile, or none of its outputs fits.
-        """
-        if grammar not in self._witnesses:
-            self._witnesses[grammar] = self.search.quick(self.matcher(grammar), _QUICK_BUDGET) or []
-        witness = self._witnesses[grammar]
-        if not witness or len(witness) > budget:
-            witness = self.shortest(grammar)
-        if len(witness) > budget:
-            raise EngineRefused(
-                f"a budget of {budget} tokens is too small for this contract: "
-                f"its shortest output takes {len(witness)}",
-                hint="raise max_tokens",
-            )
-        return witness
+        """The shortest output found for a grammar, as tokens. Raises EngineRefused like `CompiledGrammar`."""
+        return self.compiled(grammar).shortest
 
     def decode(self, tokens: Sequence[int], *, whole: bool = True) -> str:
         """The text of tokens that a grammar accepted; a part of it may end within a character."""
@@ -150,8 +185,9 @@ class GuidedDecoder:
         self._log_probability = 0.0
         self._choices = 0
         self._taken = 0
-        self._matcher = tokenizer.matcher(grammar)
-        self._witness = tokenizer.witness(grammar, max_tokens)
+        self._grammar = tokenizer.compiled(grammar)
+        self._matcher = self._grammar.matcher()
+        self._witness = self._grammar.witness(max_tokens)
         self._append_forced()
 
     @property
@@ -246,7 +282,7 @@ class GuidedDecoder:
         if not successor.consume_token(token):
             return False
         witness = self.tokenizer.search.after(
-            successor, token, self._witness, self.max_tokens - len(self.tokens) - 1
+            successor, token, self._witness, self.max_tokens - len(self.tokens) - 1, self._grammar.texts
         )
         if witness is None:
             return False

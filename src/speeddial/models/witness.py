@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,20 @@ from llguidance import LLMatcher, LLTokenizer
 _LONGEST = 4096
 """Tokens; no completion beyond it is looked for."""
 _EXPANSIONS = 4000
+"""States tried at most before the first token, where there is nothing else to fall back on."""
+_EXPANSIONS_WITHIN = 300
+"""The same between two tokens: the completion at hand is good enough, only the model's choice is lost."""
+_PATIENCE = 64
+"""Choices with the same tokens allowed, one after the other, before a greedy search gives up."""
 _BEAM = 32
 _BRANCHES = 12
+_DETOURS = 8
 _FREE_TEXT = 2000
 """With more tokens allowed than this, the state is inside a free string, where brackets close nothing."""
+_STRUCTURE = b'"{}[],:'
+
+Texts = Callable[[], Sequence[list[int]]]
+"""Made only when a search needs them."""
 
 
 class WitnessSearch:
@@ -32,11 +43,15 @@ class WitnessSearch:
         pieces = [tokenizer.decode_bytes([token]) for token in range(self._size)]
         self._rank = np.array([_closing_rank(piece) for piece in pieces], np.float32)
         self._rank_in_text = np.array([_closing_rank_in_text(piece) for piece in pieces], np.float32)
+        self._structure = np.array([len(piece) - len(piece.translate(None, _STRUCTURE)) for piece in pieces])
         singles = [token for token, piece in enumerate(pieces) if len(piece) == 1 and 32 <= piece[0] < 127]
+        self._quote = pieces.index(b'"')
         self._letters = np.array([t for t in singles if pieces[t].isalnum()])
         self._marks = np.array([t for t in singles if not pieces[t].isalnum()])
 
-    def after(self, matcher: LLMatcher, token: int, witness: Sequence[int], budget: int) -> list[int] | None:
+    def after(
+        self, matcher: LLMatcher, token: int, witness: Sequence[int], budget: int, texts: Texts
+    ) -> list[int] | None:
         """A completion for the state after `token`, given one for the state before it.
 
         Nearly always the old completion still holds, whole (another letter in a free string) or without
@@ -46,6 +61,7 @@ class WitnessSearch:
             matcher: after `token`.
             witness: a completion of the state before `token`.
             budget: tokens that may follow.
+            texts: strings, as tokens, that some pattern or format of the grammar admits.
 
         Returns:
             A completion of at most `budget` tokens, or None when none was found.
@@ -58,36 +74,58 @@ class WitnessSearch:
                 return tail
         if matcher.is_accepting():
             return []
-        return self.quick(matcher, budget)
+        return self.quick(matcher, budget, texts, _EXPANSIONS_WITHIN)
 
-    def quick(self, matcher: LLMatcher, budget: int) -> list[int] | None:
-        """A short completion of at most `budget` tokens: greedy first, then breadth-first."""
-        return self._greedy(matcher, budget) or self._breadth_first(matcher, budget)
+    def quick(
+        self, matcher: LLMatcher, budget: int, texts: Texts, expansions: int = _EXPANSIONS
+    ) -> list[int] | None:
+        """A short completion of at most `budget` tokens: greedy, with `texts` put in, then best first."""
+        return (
+            self._greedy(matcher, budget, ())
+            or self._greedy(matcher, budget, texts())
+            or self._best_first(matcher, budget, expansions)
+        )
 
-    def shortest(self, matcher: LLMatcher) -> list[int] | None:
+    def shortest(self, matcher: LLMatcher, texts: Texts) -> list[int] | None:
         """The shortest completion that a wide search finds (tens of ms); None when there is none."""
-        found = self._greedy(matcher, _LONGEST) or self._breadth_first(matcher, _LONGEST)
+        found = self.quick(matcher, _LONGEST, texts)
         shorter = self._beam(matcher, len(found) - 1) if found else None
         return shorter or found
 
-    def _greedy(self, matcher: LLMatcher, budget: int) -> list[int] | None:
+    def _greedy(self, matcher: LLMatcher, budget: int, texts: Sequence[list[int]]) -> list[int] | None:
         state = matcher.deep_copy()
         taken: list[int] = []
+        before, repeated = b"", 0
         while not state.is_accepting():
-            step = [int(token) for token in state.compute_ff_tokens()]
+            step = state.compute_ff_tokens()
             if not step:
-                token = self._best(state, 1)
-                step = [int(token[0])] if len(token) else []
-            if not step or len(taken) + len(step) > budget or not state.consume_tokens(step):
+                bits = state.compute_bitmask()
+                # The same choice again and again may lead nowhere ("0.000..."): take turns among the best.
+                repeated = repeated + 1 if bits == before else 0
+                before = bits
+                best = self._best(self._allowed(bits), 1 + repeated % _DETOURS)
+                step = best[-1:].tolist()
+                if texts and step and self._rank[step[0]] > 0:
+                    # Nothing can be closed here: inside a pattern, or before the next key.
+                    step = next((text for text in texts if self._ends_string(state, text)), step)
+            out_of_reach = repeated > _PATIENCE or len(taken) + len(step) > budget
+            if not step or out_of_reach or not state.consume_tokens(step):
                 return None
             taken += step
         return taken
 
-    def _best(self, state: LLMatcher, count: int) -> npt.NDArray[np.int64]:
-        """The allowed tokens likeliest to bring the end nearer, best first."""
-        mask = _mask(state, self._size)
-        mask[self._end] = False
-        allowed = np.flatnonzero(mask)
+    def _ends_string(self, state: LLMatcher, text: list[int]) -> bool:
+        """Whether the string under way may go on with these tokens and end."""
+        whole = [*text, self._quote]
+        return bool(state.deep_copy().try_consume_tokens(whole) == len(whole))
+
+    def _allowed(self, bits: bytes) -> npt.NDArray[np.int64]:
+        mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=self._size, bitorder="little")
+        mask[self._end] = 0
+        return np.flatnonzero(mask)
+
+    def _best(self, allowed: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+        """Of the allowed tokens those likeliest to bring the end nearer, best first."""
         if not len(allowed):
             return allowed
         rank = (self._rank_in_text if len(allowed) > _FREE_TEXT else self._rank)[allowed]
@@ -100,65 +138,70 @@ class WitnessSearch:
 
     def _beam(self, matcher: LLMatcher, limit: int) -> list[int] | None:
         """Layer by layer, so that the first completion met is the shortest among the states kept."""
-        layer: list[tuple[list[int], LLMatcher]] = [([], matcher.deep_copy())]
+        layer: list[tuple[list[int], int, LLMatcher]] = [([], 0, matcher.deep_copy())]
         expanded = 0
         for _ in range(limit + 1):
-            following: dict[bytes, tuple[list[int], LLMatcher]] = {}
-            for taken, state in layer:
+            for taken, _, state in layer:
                 if state.is_accepting():
                     return taken
             if expanded > _EXPANSIONS:
                 return None
-            for taken, state in layer:
-                for token in self._best(state, _BRANCHES):
+            following: dict[_Mark, tuple[list[int], int, LLMatcher]] = {}
+            for taken, depth, state in layer:
+                for token in self._best(self._allowed(state.compute_bitmask()), _BRANCHES).tolist():
                     expanded += 1
                     successor = state.deep_copy()
-                    if successor.consume_token(int(token)):
-                        following.setdefault(_signature(successor), ([*taken, int(token)], successor))
+                    if successor.consume_token(token):
+                        deeper = depth + int(self._structure[token])
+                        following.setdefault(_mark(successor, deeper), ([*taken, token], deeper, successor))
             layer = list(following.values())[:_BEAM]
         return None
 
-    def _breadth_first(self, matcher: LLMatcher, budget: int) -> list[int] | None:
-        """Single characters, states with the same mask merged: finds its way through patterns and formats."""
-        queue: list[tuple[list[int], LLMatcher]] = [([], matcher.deep_copy())]
-        seen = {_signature(matcher)}
+    def _best_first(self, matcher: LLMatcher, budget: int, expansions: int) -> list[int] | None:
+        """Single characters too, equal states merged: finds its way through patterns and formats."""
+        start = matcher.deep_copy()
+        queue: list[tuple[float, int, list[int], int, LLMatcher]] = [(0.0, 0, [], 0, start)]
+        seen = {_mark(start, 0)}
         expanded = 0
-        while queue and expanded < _EXPANSIONS:
-            following: list[tuple[list[int], LLMatcher]] = []
-            for taken, state in queue:
-                for token in self._alternatives(state):
-                    expanded += 1
-                    successor = state.deep_copy()
-                    if len(taken) >= budget or not successor.consume_token(int(token)):
-                        continue
-                    path = [*taken, int(token)]
-                    if successor.is_accepting():
-                        return path
-                    mark = _signature(successor)
-                    if mark not in seen:
-                        seen.add(mark)
-                        following.append((path, successor))
-                if expanded >= _EXPANSIONS:
-                    break
-            queue = following
+        while queue and expanded < expansions:
+            cost, _, taken, depth, state = heappop(queue)
+            if len(taken) >= budget:
+                continue
+            for token in self._alternatives(state).tolist():
+                expanded += 1
+                successor = state.deep_copy()
+                if not successor.consume_token(token):
+                    continue
+                path = [*taken, token]
+                if successor.is_accepting():
+                    return path
+                deeper = depth + int(self._structure[token])
+                mark = _mark(successor, deeper)
+                if mark not in seen:
+                    seen.add(mark)
+                    dearer = cost + 1 + float(self._rank[token]) / 8
+                    heappush(queue, (dearer, expanded, path, deeper, successor))
         return None
 
     def _alternatives(self, state: LLMatcher) -> npt.NDArray[np.int64]:
-        mask = _mask(state, self._size)
-        letters = self._letters[mask[self._letters]]
+        allowed = self._allowed(state.compute_bitmask())
+        letters = self._letters[np.isin(self._letters, allowed)]
         if len(letters) > 24:
             # A free stretch: letters lead to the same places.
             letters = letters[:: len(letters) // 4]
-        return np.concatenate([self._best(state, 8), self._marks[mask[self._marks]], letters])
+        marks = self._marks[np.isin(self._marks, allowed)]
+        return np.concatenate([self._best(allowed, 8), marks, letters])
 
 
-def _mask(state: LLMatcher, size: int) -> npt.NDArray[np.bool_]:
-    bits = np.frombuffer(state.compute_bitmask(), np.uint8)
-    return np.unpackbits(bits, count=size, bitorder="little").view(np.bool_)
+_Mark = tuple[bytes, bool, int]
 
 
-def _signature(state: LLMatcher) -> bytes:
-    return bytes([state.is_accepting()]) + bytes(state.compute_bitmask())
+def _mark(state: LLMatcher, depth: int) -> _Mark:
+    """What tells states apart: what may follow, and how many quotes, brackets and commas led there.
+
+    Two numbers of an object admit the same tokens, and only the later one is nearer to the end.
+    """
+    return bytes(state.compute_bitmask()), state.is_accepting(), depth
 
 
 def _completes(matcher: LLMatcher, tokens: list[int]) -> bool:
@@ -169,17 +212,18 @@ def _completes(matcher: LLMatcher, tokens: list[int]) -> bool:
 def _closing_rank(piece: bytes) -> float:
     """How little a token leads away from the end, outside free text; smaller is tried first."""
     length = min(len(piece), 31) / 32
-    if piece.isalpha():
-        return 4.0 - length
     if not piece:
         return 9.0
     if all(byte in b'"}]' for byte in piece):
         return 0.0 - length
     if all(byte in b'"{}[]' for byte in piece) and piece[-1:] in b"}]":
         return 1.0 - length
+    if piece in (b",", b',"'):
+        # Where nothing can be closed, more has to come first: the next key, the next of so many items.
+        return 1.0 + length
     if piece.isdigit():
         return 2.0 + length
-    if piece[:1] == b"," or piece[-1:] in b",{[":
+    if piece[-1:] in b",{[-+.":
         return 6.0 + length
     if piece.isspace():
         return 7.0
@@ -189,7 +233,7 @@ def _closing_rank(piece: bytes) -> float:
 def _closing_rank_in_text(piece: bytes) -> float:
     """The same inside a free string, where only a quotation mark leads out."""
     if piece.isalnum():
-        return 2.0
+        return 2.0 - min(len(piece), 31) / 32
     if piece[:1] == b'"':
         return _closing_rank(piece) if all(byte in b'"}]' for byte in piece) else 6.0
     return 4.0

@@ -1,0 +1,87 @@
+"""A short string that a regular expression matches, read off its parse tree."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any
+
+from speeddial.contract.schemas import matcher
+
+# Private, and the same in Python 3.11 to 3.13; the public module of old is deprecated.
+_parser: Any = import_module("re._parser")
+_TRIED = "a0A-_ .:/@#!,;+=é中"
+
+
+def shortest_match(pattern: str) -> str | None:
+    """A string as short as the pattern's own repeats allow; None where that finds none.
+
+    Args:
+        pattern: as in a JSON Schema, not anchored unless it says so.
+    """
+    try:
+        text = _of(_parser.parse(pattern))
+    except (re.error, OverflowError, RecursionError, _Unknown):
+        return None
+    matches = matcher(pattern)
+    return text if matches is not None and matches(text) else None
+
+
+class _Unknown(Exception):
+    """A construct whose matches cannot be read off (a reference back, an empty class)."""
+
+
+def _of(items: Any) -> str:
+    return "".join(_of_item(str(kind), detail) for kind, detail in items)
+
+
+def _of_item(kind: str, detail: Any) -> str:
+    match kind:
+        case "LITERAL":
+            return chr(detail)
+        case "NOT_LITERAL":
+            return next(character for character in _TRIED if ord(character) != detail)
+        case "ANY":
+            return _TRIED[0]
+        case "IN":
+            return _of_class(detail)
+        case "BRANCH":
+            return min((_of(branch) for branch in detail[1]), key=len)
+        case "SUBPATTERN":
+            return _of(detail[3])
+        case "ATOMIC_GROUP":
+            return _of(detail)
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return _of(detail[2]) * int(detail[0])
+        case "AT" | "ASSERT" | "ASSERT_NOT":
+            return ""
+    raise _Unknown(kind)
+
+
+def _of_class(members: Any) -> str:
+    negated = str(members[0][0]) == "NEGATE"
+    low = [
+        detail if str(kind) == "LITERAL" else detail[0]
+        for kind, detail in members
+        if str(kind) in ("LITERAL", "RANGE")
+    ]
+    candidates = [*_TRIED, *map(chr, low)] if negated else [*map(chr, low), *_TRIED]
+    rule = re.compile("[" + "".join(_written(kind, detail) for kind, detail in members) + "]")
+    found = next((character for character in candidates if rule.match(character)), None)
+    if found is None:
+        raise _Unknown("class")
+    return found
+
+
+def _written(kind: Any, detail: Any) -> str:
+    match str(kind):
+        case "NEGATE":
+            return "^"
+        case "LITERAL":
+            return re.escape(chr(detail))
+        case "RANGE":
+            return f"{re.escape(chr(detail[0]))}-{re.escape(chr(detail[1]))}"
+        case "CATEGORY":
+            letter = str(detail).rpartition("_")[2][0].lower()
+            return "\\" + (letter.upper() if "NOT" in str(detail) else letter)
+    raise _Unknown(str(kind))
