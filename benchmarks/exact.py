@@ -151,16 +151,16 @@ def judged(schema: Any, text: str) -> str:
 
     try:
         value = json.loads(text)
-    except ValueError as error:
-        return f"not JSON: {error}"
+    except ValueError as broken:
+        return f"not JSON: {broken}"
     judge = validator_for(schema, default=Draft202012Validator)
-    error = next(iter(judge(schema, format_checker=judge.FORMAT_CHECKER).iter_errors(value)), None)
-    return "" if error is None else f"{error.json_path}: {error.message[:200]}"
+    fault = next(iter(judge(schema, format_checker=judge.FORMAT_CHECKER).iter_errors(value)), None)
+    return "" if fault is None else f"{fault.json_path}: {fault.message[:200]}"
 
 
 def read_schemas(path: Path, limit: int | None) -> list[tuple[str, Any]]:
     """``{"id", "schema"}`` of each line of a JSONL file, packed by xz or not."""
-    rows = []
+    rows: list[tuple[str, Any]] = []
     with (
         lzma.open(path, "rt", encoding="utf-8")
         if path.suffix == ".xz"
@@ -181,9 +181,8 @@ def _begin(base: BaseModel, budgets: list[int], samples: int, temperature: float
     _sampler = Sampler(EmbeddedDecoder(base), budgets, samples, temperature)
 
 
-def _work(task: tuple[int, str, Any]) -> tuple[list[Line], float]:
-    began = time.process_time()
-    return list(_sampler.lines(*task)), time.process_time() - began
+def _work(task: tuple[int, str, Any]) -> list[Line]:
+    return list(_sampler.lines(*task))
 
 
 def main() -> None:
@@ -202,15 +201,15 @@ def main() -> None:
     budgets = [int(part) for part in options.budgets.split(",")]
     rows = read_schemas(options.schemas, options.limit)
     statuses: Counter[str] = Counter()
-    refused, faults, tokens_ms = set(), [], 0.0
+    refused: set[str] = set()
+    faults: list[Line] = []
     began = time.perf_counter()
     with weights(options.weights) as base, options.out.open("w", encoding="utf-8") as out:
         context = multiprocessing.get_context("spawn")
         arguments = (base, budgets, options.samples, options.temperature)
         with context.Pool(options.workers, _begin, arguments) as pool:
             tasks = [(number, name, schema) for number, (name, schema) in enumerate(rows)]
-            for number, (lines, seconds) in enumerate(pool.imap(_work, tasks)):
-                tokens_ms += seconds * 1000
+            for number, lines in enumerate(pool.imap(_work, tasks)):
                 for line in lines:
                     statuses[line["status"]] += 1
                     out.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -227,8 +226,8 @@ def main() -> None:
         print(f"  {status:14} {count:7}  {100 * count / max(total, 1):6.2f} %")
     print(f"  schemas refused {len(refused)} ({100 * len(refused) / max(len(rows), 1):.2f} %)")
     print(f"  ok and invalid for the independent judge: {len(faults)}")
-    for fault in faults[:20]:
-        print(f"    {fault['id']}: {fault['fault']}: {fault['text'][:120]!r}")
+    for line in faults[:20]:
+        print(f"    {line['id']}: {line['fault']}: {line['text'][:120]!r}")
     sys.exit(1 if faults else 0)
 
 

@@ -19,6 +19,7 @@ WORKFLOW = '''
 """Workflows of the test project."""
 
 from speeddial.live import Run
+from speeddial.models.base_model import BaseModel
 from speeddial.workflow import workflow
 
 
@@ -283,6 +284,13 @@ def test_lists_are_tab_separated_when_piped_and_json_on_request(project: Path) -
         json.loads(speeddial(project, "tools", "--json").stdout.splitlines()[0])["schema"]["type"] == "object"
     )
     assert "planner\tscripted" in speeddial(project, "models").stdout
+
+
+def test_check_names_the_shortest_call_of_each_tool(project: Path, base_model: BaseModel) -> None:
+    (line,) = (json.loads(row) for row in speeddial(project, "check", "--json").stdout.splitlines())
+    assert line["name"] == "note"
+    shortest = line["shortest_call_tokens"]
+    assert len('{"name":"note","arguments":{}}') / 5 < shortest < 30
 
 
 def test_check_names_every_problem_in_one_line(project: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from contract_strategies import Typed, accepts, typed, walk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from speeddial.contract import Contract, parse_json
 from speeddial.errors import ContractViolation
@@ -49,6 +50,7 @@ def walks(one: Typed, seed: int) -> None:
         allowed = [line.split(": ", 1)[1] for line in contract.report.after]
         assert allowed, f"{text} is admitted by the grammar and refused: {error}"
         return
+    TypeAdapter(one.tp).validate_json(text, strict=True)
     again = contract.dump(value)
     assert _same(contract.parse(again), value)
     assert accepts(contract, again)

@@ -53,6 +53,20 @@ CONTRACTS = [
     Contract.of(Annotated[float, Field(ge=1000, multiple_of=0.25, le=1002)]),
     Contract.of(list[dt.datetime]),
     Contract.of(int | None),
+    Contract.from_schema(
+        {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "pattern": "rocket_document"},
+                "size": {"type": "string", "pattern": "^[0-9]+[xX][0-9]+$"},
+                "mail": {"type": "string", "format": "email"},
+                "key": {"type": "string", "minLength": 300},
+                "lat": {"type": "number"},
+                "lon": {"type": "number"},
+            },
+            "required": ["id", "size", "lat", "lon"],
+        }
+    ),
     union_of_calls({"file_order": Contract.of(Order), "find": Contract.of(Line)}),
 ]
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import Problem
 from speeddial.expert import Expert
 from speeddial.models import ENGINES
 from speeddial.project import Project
+from speeddial.tool import Tool
+
+if TYPE_CHECKING:
+    from speeddial.models.guided import GuidedTokenizer
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,10 @@ class Enforcement:
     effect: str
     by_grammar: tuple[str, ...]
     after: tuple[str, ...]
+    shortest: int | None
+    """Tokens of the shortest call of it in the embedded base's vocabulary; None while no base is pulled.
+
+    A smaller budget (`max_tokens`) is refused before anything is decoded."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +74,34 @@ def findings(project: Project) -> Iterator[Finding]:
 
 
 def enforcement(project: Project) -> list[Enforcement]:
-    """Per tool: what its grammar enforces and what is enforced after decoding."""
+    """Per tool: what its grammar enforces, what is enforced after decoding, and its shortest call."""
+    tokenizer = _tokenizer()
     return [
         Enforcement(
-            tool.name, tool.effect, tuple(tool.contract.report.by_grammar), tuple(tool.contract.report.after)
+            tool.name,
+            tool.effect,
+            tuple(tool.contract.report.by_grammar),
+            tuple(tool.contract.report.after),
+            None if tokenizer is None else len(tokenizer.shortest(_call_of(tool).grammar)),
         )
         for tool in project.tools.values()
     ]
+
+
+def _call_of(tool: Tool) -> Contract:
+    return union_of_calls({tool.name: tool.contract}, refuse=False)
+
+
+def _tokenizer() -> GuidedTokenizer | None:
+    from speeddial.models.base_model import find_base
+    from speeddial.models.chat_tokenizer import ChatTokenizer
+    from speeddial.models.guided import GuidedTokenizer
+
+    base = find_base()
+    if base is None:
+        return None
+    chat = ChatTokenizer(base.tokenizer)
+    return GuidedTokenizer(chat.json, chat.size, chat.end)
 
 
 def _expert(project: Project, expert: Expert) -> Iterator[Finding]:

@@ -103,7 +103,8 @@ def check(json: Json = False) -> None:
     """Lint the project: cards, schemas, graphs, and what each grammar cannot enforce.
 
     One line per problem: where, what was expected, what is there, the next step. Exit code 1 when
-    something cannot work.
+    something cannot work. Then one line per tool: how many rules its grammar enforces, how many tokens
+    its shortest call takes (a smaller budget is refused), and what is checked only after decoding.
     """
     from speeddial.check import enforcement, findings
     from speeddial.project import Project
@@ -131,11 +132,14 @@ def check(json: Json = False) -> None:
                     "effect": row.effect,
                     "by_grammar": list(row.by_grammar),
                     "after": list(row.after),
+                    "shortest_call_tokens": row.shortest,
                 }
             )
         else:
             after = "; after decoding: " + ", ".join(row.after) if row.after else ""
-            data(f"tool     {row.tool} ({row.effect}): {len(row.by_grammar)} rules in the grammar{after}")
+            tokens = "" if row.shortest is None else f", shortest call {row.shortest} tokens"
+            rules = f"{len(row.by_grammar)} rules in the grammar"
+            data(f"tool     {row.tool} ({row.effect}): {rules}{tokens}{after}")
     if fatal:
         raise typer.Exit(1)
     talk().print(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from speeddial.contract.check import check
-from speeddial.contract.regex_example import shortest_match
+from speeddial.contract.regex_example import short_matches
 from speeddial.contract.schemas import Schema, resolve_reference, subschemas
 
 _DEEPEST = 40
@@ -72,12 +73,15 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
 
 
 def strings_of(schema: Schema) -> list[str]:
-    """One string for each pattern and format in a schema, as far as one is found."""
+    """Some strings for each pattern, format and long string in a schema, as far as they are found."""
     found: dict[str, None] = {}
-    for _, inner in subschemas(schema):
+    parts = [inner for _, inner in subschemas(schema)]
+    # References may lead to where no subschema is looked for.
+    parts += [resolve_reference(schema, inner["$ref"]) for inner in parts if "$ref" in inner]
+    for inner in parts:
         if inner.keys() & {"pattern", "format"} or inner.get("minLength", 0) > len(_WORDS):
             with suppress(NoExample):
-                found[_string(inner)] = None
+                found |= dict.fromkeys(_strings(inner))
     return list(found)
 
 
@@ -126,22 +130,27 @@ def _object(schema: Schema, root: Schema, depth: int) -> dict[str, Any]:
     return result
 
 
-def _string(schema: Schema) -> str:
+def _strings(schema: Schema) -> Iterator[str]:
     low, high = schema.get("minLength", 0), schema.get("maxLength", _LONGEST)
     if "pattern" not in schema and "format" not in schema:
-        text: str = (_WORDS * (low // len(_WORDS) + 1))[: max(low, min(len(_WORDS), high))]
-        return text
-    constraint = {
-        key: schema[key] for key in ("type", "pattern", "format", "minLength", "maxLength") if key in schema
-    }
-    if "pattern" in schema and "format" not in schema:
-        read = shortest_match(schema["pattern"])
-        if read is not None and low <= len(read) <= high:
-            return read
-    if "pattern" in constraint:
-        # What matches as a whole also matches somewhere, and is found where random text around it is not.
-        constraint["pattern"] = f"^(?:{schema['pattern']})$"
-    return _walked(json.dumps({"type": "string", **constraint}))
+        yield (_WORDS * (low // len(_WORDS) + 1))[: max(low, min(len(_WORDS), high))]
+        return
+    found = False
+    if "format" not in schema:
+        for text in short_matches(schema["pattern"], low, high):
+            found = True
+            yield text
+    if not found:
+        bounds = ("type", "pattern", "format", "minLength", "maxLength")
+        constraint = {key: schema[key] for key in bounds if key in schema}
+        if "pattern" in constraint:
+            # What matches as a whole also matches somewhere, and is found where random text around it is not.
+            constraint["pattern"] = f"^(?:{schema['pattern']})$"
+        yield _walked(json.dumps({"type": "string", **constraint}))
+
+
+def _string(schema: Schema) -> str:
+    return next(_strings(schema))
 
 
 def _number(schema: Schema, root: Schema) -> Any:

@@ -1,8 +1,9 @@
-"""A short string that a regular expression matches, read off its parse tree."""
+"""Short strings that a regular expression matches, read off its parse tree."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -10,32 +11,39 @@ from speeddial.contract.schemas import matcher
 
 # Private, and the same in Python 3.11 to 3.13; the public module of old is deprecated.
 _parser: Any = import_module("re._parser")
+_TURNS = 4
 _TRIED = "a0A-_ .:/@#!,;+=é中"
 
 
-def shortest_match(pattern: str) -> str | None:
-    """A string as short as the pattern's own repeats allow; None where that finds none.
+def short_matches(pattern: str, low: int = 0, high: int = 400) -> Iterator[str]:
+    """Strings as short as the pattern's repeats allow, one for each of its first branches; none may be found.
 
     Args:
         pattern: as in a JSON Schema, not anchored unless it says so.
+        low, high: bounds of their length.
     """
-    try:
-        text = _of(_parser.parse(pattern))
-    except (re.error, OverflowError, RecursionError, _Unknown):
-        return None
     matches = matcher(pattern)
-    return text if matches is not None and matches(text) else None
+    if matches is None:
+        return
+    for more in (*range(_TURNS), low):
+        try:
+            text = _of(_parser.parse(pattern), more)
+        except (re.error, OverflowError, RecursionError, _Unknown):
+            return
+        if low <= len(text) <= high and matches(text):
+            yield text
 
 
 class _Unknown(Exception):
     """A construct whose matches cannot be read off (a reference back, an empty class)."""
 
 
-def _of(items: Any) -> str:
-    return "".join(_of_item(str(kind), detail) for kind, detail in items)
+def _of(items: Any, more: int) -> str:
+    return "".join(_of_item(str(kind), detail, more) for kind, detail in items)
 
 
-def _of_item(kind: str, detail: Any) -> str:
+def _of_item(kind: str, detail: Any, more: int) -> str:
+    """A match; with `more` its repeats are as many times longer, and another branch is taken."""
     match kind:
         case "LITERAL":
             return chr(detail)
@@ -46,13 +54,14 @@ def _of_item(kind: str, detail: Any) -> str:
         case "IN":
             return _of_class(detail)
         case "BRANCH":
-            return min((_of(branch) for branch in detail[1]), key=len)
+            branches = sorted((_of(branch, more) for branch in detail[1]), key=len)
+            return branches[min(more, len(branches) - 1)]
         case "SUBPATTERN":
-            return _of(detail[3])
+            return _of(detail[3], more)
         case "ATOMIC_GROUP":
-            return _of(detail)
+            return _of(detail, more)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            return _of(detail[2]) * int(detail[0])
+            return _of(detail[2], 0) * min(int(detail[0]) + more, int(detail[1]))
         case "AT" | "ASSERT" | "ASSERT_NOT":
             return ""
     raise _Unknown(kind)
@@ -70,7 +79,7 @@ def _of_class(members: Any) -> str:
     found = next((character for character in candidates if rule.match(character)), None)
     if found is None:
         raise _Unknown("class")
-    return found
+    return str(found)
 
 
 def _written(kind: Any, detail: Any) -> str:

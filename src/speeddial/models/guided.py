@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from outlines.processors.base_logits_processor import OutlinesLogitsProcessor
 
 from speeddial.contract.example import strings_of
@@ -33,6 +33,8 @@ from speeddial.models.witness import WitnessSearch
 BACKEND = f"llguidance {version('llguidance')} via outlines {version('outlines')}"
 """What receipts name as the back end."""
 
+_LIMITS = LLParserLimits(step_lexer_fuel=5_000_000, initial_lexer_fuel=5_000_000)
+"""The default of 200,000 a token ends some patterns of a hundred repeats under a length: 0.3 s, once."""
 _COMPILED_KEPT = 512
 _QUICK_BUDGET = 1024
 _RETRIES = 4
@@ -56,7 +58,7 @@ class CompiledGrammar:
     def __init__(self, tokenizer: GuidedTokenizer, grammar: str) -> None:
         self.tokenizer = tokenizer
         self._source = grammar
-        self._start = LLMatcher(tokenizer.native, grammar, log_level=0)
+        self._start = LLMatcher(tokenizer.native, grammar, log_level=0, limits=_LIMITS)
         if self._start.is_error():
             raise EngineRefused(f"the grammar does not compile: {_first_line(self._start.get_error())}")
 

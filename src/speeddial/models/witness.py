@@ -107,17 +107,20 @@ class WitnessSearch:
                 step = best[-1:].tolist()
                 if texts and step and self._rank[step[0]] > 0:
                     # Nothing can be closed here: inside a pattern, or before the next key.
-                    step = next((text for text in texts if self._ends_string(state, text)), step)
+                    step = next(filter(None, (self._rest(state, text) for text in texts)), step)
             out_of_reach = repeated > _PATIENCE or len(taken) + len(step) > budget
             if not step or out_of_reach or not state.consume_tokens(step):
                 return None
             taken += step
         return taken
 
-    def _ends_string(self, state: LLMatcher, text: list[int]) -> bool:
-        """Whether the string under way may go on with these tokens and end."""
-        whole = [*text, self._quote]
-        return bool(state.deep_copy().try_consume_tokens(whole) == len(whole))
+    def _rest(self, state: LLMatcher, text: list[int]) -> list[int]:
+        """The tokens of `text`, or of its end, that may end the string under way; none when none may."""
+        for written in range(len(text)):
+            rest = text[written:]
+            if state.deep_copy().try_consume_tokens([*rest, self._quote]) == len(rest) + 1:
+                return rest
+        return []
 
     def _allowed(self, bits: bytes) -> npt.NDArray[np.int64]:
         mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=self._size, bitorder="little")
@@ -227,6 +230,8 @@ def _closing_rank(piece: bytes) -> float:
         return 6.0 + length
     if piece.isspace():
         return 7.0
+    if all(byte in b'":' for byte in piece):
+        return 3.0 - length
     return 4.0 - length
 
 
