@@ -68,7 +68,7 @@ def test_parts_of_a_combination_are_not_closed_against_each_other() -> None:
 
 AFTER: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     (
-        {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True},
+        {"type": "array", "items": {"enum": [1, 2, 3, 4, 5, 6]}, "uniqueItems": True},
         "uniqueItems",
         [[1, 2], []],
         [[1, 1]],
@@ -78,27 +78,11 @@ AFTER: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
     ({"type": "string", "pattern": "^(?!x).*$"}, "pattern", ["abc"], ["xbc"]),
     ({"type": "string", "format": "idn-hostname"}, "format idn-hostname", ["bär.de"], ["a..de", "a.de."]),
     ({"type": "string", "format": "regex"}, "format regex", ["^a(?:b|c)$"], ["(", "(?P<x>a)"]),
-    (
-        {"type": "object", "additionalProperties": {"type": "integer"}, "dependencies": {"a": ["b"]}},
-        "dependentRequired",
-        [{"a": 1, "b": 2}, {"c": 1}],
-        [{"a": 1}],
-    ),
     ({"oneOf": [{"type": "integer", "minimum": 1}, {"type": "integer", "maximum": 5}]}, "oneOf", [7, 0], [3]),
     (
         {
             "type": "object",
-            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-            "dependentRequired": {"a": ["b"]},
-        },
-        "dependentRequired",
-        [{"b": 1}, {"a": 1, "b": 2}],
-        [{"a": 1}],
-    ),
-    (
-        {
-            "type": "object",
-            "properties": {"k": {"enum": ["a", "b"]}, "v": {"type": "integer"}},
+            "properties": {"k": {"type": "string"}, "v": {"type": "integer"}},
             "if": {"properties": {"k": {"const": "a"}}},
             "then": {"required": ["v"]},
         },
@@ -134,6 +118,72 @@ def test_what_the_grammar_cannot_hold_is_reported_and_checked(
 
 
 REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
+    (
+        {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True, "minItems": 1},
+        [[1, 2], [3, 1, 2], [2]],
+        [[1, 1], [], [4], [1, 2, 3, 1]],
+    ),
+    (
+        {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True},
+        [[], [False, True]],
+        [[True, True]],
+    ),
+    (
+        {"type": "object", "additionalProperties": {"type": "integer"}, "dependencies": {"a": ["b"]}},
+        [{"a": 1, "b": 2}, {"c": 1}, {}],
+        [{"a": 1}, {"a": 1, "c": 2}, {"b": "x"}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "dependentRequired": {"a": ["b"]},
+        },
+        [{"b": 1}, {"a": 1, "b": 2}, {}],
+        [{"a": 1}, {"c": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"k": {"enum": ["a", "b"]}, "v": {"type": "integer"}},
+            "if": {"properties": {"k": {"const": "a"}}},
+            "then": {"required": ["v"]},
+        },
+        [{"k": "b"}, {"k": "a", "v": 1}, {"v": 1}],
+        [{"k": "a"}, {}, {"x": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"gift": {"type": "boolean"}},
+            "if": {"properties": {"gift": {"const": True}}, "required": ["gift"]},
+            "then": {"properties": {"card": {"type": "string"}}, "required": ["card"]},
+            "else": {"properties": {"price": {"type": "integer"}}, "required": ["price"]},
+        },
+        [{"gift": True, "card": "x"}, {"price": 3}, {"gift": False, "price": 3}],
+        [{"gift": True}, {}, {"gift": False}, {"gift": True, "card": 1}, {"price": 3, "other": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "oneOf": [
+                {"properties": {"type": {"enum": ["a"]}, "value": {"type": "string"}}},
+                {"properties": {"type": {"enum": ["b", "c"]}, "value": {"type": "integer"}}},
+            ],
+        },
+        [{"type": "a", "value": "x"}, {"type": "c", "value": 1}, {"type": "b"}],
+        [{}, {"type": "a", "value": 1}, {"type": "d"}],
+    ),
+    # Closed though alternatives stand beside it: they name the keys that there are.
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+        },
+        [{"a": 1}, {"b": 1}, {"a": 1, "b": 2}],
+        [{}, {"a": 1, "c": 1}],
+    ),
     ({"enum": ["a", "b"], "not": {"const": "b"}}, ["a"], ["b"]),
     ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, ["a", 1], [None, 1.5]),
     ({"oneOf": [{"const": 1}, {"enum": [2, 3]}]}, [1, 3], [4]),

@@ -24,8 +24,6 @@ from speeddial.contract.schemas import (
 )
 from speeddial.errors import DefinitionError, Problem
 
-_COMBINING = {"allOf", "anyOf", "oneOf", "$ref", "if", "patternProperties", "dependentSchemas", "not"}
-
 
 def normalised(schema: Schema) -> Schema:
     """A copy that says the same in Draft 2020-12, patterns and constants in one spelling.
@@ -48,7 +46,7 @@ def prepared(normal: Schema) -> Schema:
     """A stricter copy: objects that list their properties are closed, sizes and numbers bounded.
 
     An object is closed only where `additionalProperties` is absent, properties are listed and nothing
-    beside them (``allOf``, ``anyOf``, ``$ref`` ...) may add others.
+    beside them (``$ref``, ``patternProperties`` ...) may add others that are not named.
 
     Args:
         normal: a schema from `normalised`.
@@ -251,13 +249,13 @@ def _strengthened(schema: Schema, path: str) -> Schema:
         schema |= {"pattern": OWN_FORMATS[schema["format"]]} if schema["format"] in OWN_FORMATS else {}
     if schema.get("properties") and not is_open:
         schema.setdefault("type", "object")
-        if "additionalProperties" not in schema and not schema.keys() & _COMBINING:
+        named = None if "additionalProperties" in schema else _named(schema)
+        if named is not None:
             schema["additionalProperties"] = False
-            # A required key that is not described may hold anything, but it must be writable.
-            missing = dict.fromkeys(
-                key for key in schema.get("required", ()) if key not in schema["properties"]
-            )
-            schema["properties"] = schema["properties"] | {key: {} for key in missing}
+            # A key that is named and not described may hold anything, but it must be writable.
+            schema["properties"] = schema["properties"] | {
+                key: {} for key in named if key not in schema["properties"]
+            }
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if "string" in kinds and not schema.keys() & {"pattern", "format"}:
@@ -272,6 +270,24 @@ def _strengthened(schema: Schema, path: str) -> Schema:
         if "exclusiveMaximum" not in schema:
             schema["maximum"] = min(schema.get("maximum", scalars.LARGEST), scalars.LARGEST)
     return schema
+
+
+def _named(schema: Schema) -> dict[str, None] | None:
+    """Every key that an object schema and its alternatives name; None where they may admit others."""
+    if schema.keys() & {"$ref", "patternProperties", "dependentSchemas"}:
+        return None
+    named = dict.fromkeys([*schema.get("properties", ()), *schema.get("required", ())])
+    for key, others in schema.get("dependentRequired", {}).items():
+        named |= dict.fromkeys([key, *others])
+    parts = [part for keyword in ("allOf", "anyOf", "oneOf") for part in schema.get(keyword, ())]
+    parts += [schema[keyword] for keyword in ("not", "if", "then", "else") if keyword in schema]
+    for part in parts:
+        if isinstance(part, dict):
+            inner = None if part.get("additionalProperties", False) else _named(part)
+            if inner is None:
+                return None
+            named |= inner
+    return named
 
 
 def _integral(value: Any) -> Any:

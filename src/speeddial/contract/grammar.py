@@ -16,6 +16,7 @@ from typing import Any
 
 from speeddial.contract.check import same, tag_of
 from speeddial.contract.formats import DECODED_FORMATS, OWN_FORMATS, byte_tokenizer
+from speeddial.contract.rewrites import rewritten
 from speeddial.contract.scalars import EXACT_DIGITS, LARGEST, is_exact
 from speeddial.contract.schemas import COPIED, Schema, rewrite, subschemas, without_annotations
 from speeddial.errors import DefinitionError
@@ -72,6 +73,7 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
             copied[name] = bare
             return {"$ref": f"#/$defs/{name}"}
         schema = {keyword: item for keyword, item in schema.items() if keyword not in _SAID}
+        rewritten(schema, full)
         _one_of(schema, path, full, after)
         _not(schema)
         _property_names(schema)

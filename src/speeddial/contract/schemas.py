@@ -166,6 +166,7 @@ _ZEROS = (
 )
 """Where the ten decimal digits of the other scripts begin (Unicode 15.1)."""
 _DIGITS = "".join(rf"\U{start:08x}-\U{start + 9:08x}" for start in (int(zero, 16) for zero in _ZEROS.split()))
+_ANYTHING = re.compile(r"\[\\(?:s\\S|S\\s|d\\D|D\\d|w\\W|W\\w)\]")
 _OUTSIDE = {
     "d": f"[^0-9{_DIGITS}]",
     # Everyone's words begin beyond ASCII at other places: punctuation that is one for all of them.
@@ -186,6 +187,10 @@ def plain_pattern(pattern: str) -> str:
     index = 0
     while index < len(pattern):
         character = pattern[index]
+        if not inside and (anything := _ANYTHING.match(pattern, index)):
+            out.append(anything.group())
+            index = anything.end()
+            continue
         if character == "\\" and index + 1 < len(pattern):
             escaped = pattern[index + 1]
             index += 2
