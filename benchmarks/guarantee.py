@@ -1,0 +1,108 @@
+"""What exactness costs: the share of mask, choice and completion guarantee in an expert's decode time.
+
+    python -m benchmarks.guarantee [--experts organizer,tables,planner] [--limit N]
+
+The shipped experts answer their own evaluation cases through the whole call path of `speeddial eval`, on
+the embedded engine. Measured around the seams of one decode: the guided decoder (grammar at hand, mask,
+choice, confidence, the completion held ready) against the model's forward passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from speeddial.flywheel.evaluate import evaluate
+from speeddial.models.decoder import Decoder
+from speeddial.models.embedded import EmbeddedDecoder
+from speeddial.models.guided import GuidedDecoder
+from speeddial.project import Project
+
+
+class Clock:
+    """Time spent within the outermost timed calls."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+
+    @contextmanager
+    def running(self) -> Any:
+        self._depth += 1
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.seconds += time.perf_counter() - began
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def run(*arguments: Any, **options: Any) -> Any:
+            with self.running():
+                return function(*arguments, **options)
+
+        return run
+
+
+def measure(project: Project, name: str, cases: Path, limit: int) -> str:
+    """One line: medians over the decodes of an expert's cases."""
+    guided, model, whole = Clock(), Clock(), Clock()
+    rows: list[tuple[float, float, float, int]] = []
+    generate = EmbeddedDecoder.generate
+
+    def one(engine: EmbeddedDecoder, prompt: Any, output_type: Any = None, **options: Any) -> str:
+        before = guided.seconds, model.seconds, whole.seconds
+        with whole.running():
+            text = generate(engine, prompt, output_type, **options)
+        rows.append(
+            (
+                guided.seconds - before[0],
+                model.seconds - before[1],
+                whole.seconds - before[2],
+                len(output_type.decoder.tokens),
+            )
+        )
+        return text
+
+    with (
+        patch.object(EmbeddedDecoder, "generate", one),
+        patch.object(GuidedDecoder, "__init__", guided.timed(GuidedDecoder.__init__)),
+        patch.object(GuidedDecoder, "choose", guided.timed(GuidedDecoder.choose)),
+        patch.object(Decoder, "extend", model.timed(Decoder.extend)),
+    ):
+        asyncio.run(evaluate(project, name, cases, limit=limit))
+    shares = [row[0] / (row[0] + row[1]) for row in rows]
+    return (
+        f"{name:10} {len(rows):4} decodes  share median {100 * statistics.median(shares):.1f} %, "
+        f"p95 {100 * sorted(shares)[int(len(shares) * 0.95)]:.1f} %, of all time "
+        f"{100 * sum(row[0] for row in rows) / sum(row[0] + row[1] for row in rows):.1f} %;  "
+        f"{1000 * sum(row[0] for row in rows) / sum(row[3] for row in rows):.2f} ms a token of "
+        f"{1000 * sum(row[2] for row in rows) / sum(row[3] for row in rows):.1f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experts", default="organizer,tables,planner")
+    parser.add_argument("--limit", type=int, default=0, help="cases of each expert (all)")
+    options = parser.parse_args()
+    project = Project.load()
+    for name in options.experts.split(","):
+        room = "agents" if name == "planner" else "experts"
+        print(measure(project, name, project.root / room / name / "cases.jsonl", options.limit), flush=True)
+
+
+if __name__ == "__main__":
+    main()
