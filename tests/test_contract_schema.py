@@ -174,6 +174,34 @@ REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
         [{"type": "a", "value": "x"}, {"type": "c", "value": 1}, {"type": "b"}],
         [{}, {"type": "a", "value": 1}, {"type": "d"}],
     ),
+    (
+        {
+            "type": "object",
+            "properties": {key: {"type": "integer"} for key in ("radius", "length", "width")},
+            "oneOf": [{"required": ["radius"]}, {"required": ["length", "width"]}],
+        },
+        [{"radius": 1}, {"radius": 1, "width": 2}, {"length": 1, "width": 2}],
+        [{}, {"width": 1}, {"radius": 1, "length": 1, "width": 2}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "not": {"required": ["a", "b"]},
+        },
+        [{}, {"a": 1}, {"b": 1}],
+        [{"a": 1, "b": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {key: {"type": "integer"} for key in "abcdef"},
+            "required": ["a"],
+            "dependentRequired": {"a": ["b"], "b": ["c"], "d": ["e"]},
+        },
+        [{"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}],
+        [{"a": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1, "d": 1}],
+    ),
     # Closed though alternatives stand beside it: they name the keys that there are.
     (
         {
@@ -276,6 +304,19 @@ REFUSED: list[tuple[Any, str]] = [
 def test_what_is_no_usable_schema_is_refused(schema: Any, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         Contract.from_schema(schema)
+
+
+def test_a_schema_that_nothing_satisfies_is_refused() -> None:
+    contract = Contract.from_schema(
+        {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "required": ["a", "b"],
+            "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
+        }
+    )
+    with pytest.raises(DefinitionError, match="nsatisfiable"):
+        _ = contract.grammar
 
 
 def test_a_schema_that_llguidance_refuses_is_refused_with_its_own_words() -> None:

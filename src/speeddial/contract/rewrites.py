@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 from speeddial.contract.check import same
@@ -12,6 +12,8 @@ _MOST_UNIQUE = 5
 """Values of a list without repetitions that are written out: 326 lists of five, 1,957 of six."""
 _MOST_DEPENDENT = 3
 """Keys that need others: each doubles the alternatives."""
+_MOST_ALTERNATIVES = 24
+"""Ways to leave a key of every other group out."""
 
 
 def rewritten(schema: Schema, root: Schema) -> None:
@@ -24,6 +26,8 @@ def rewritten(schema: Schema, root: Schema) -> None:
     _unique_items(schema, root)
     _if_then(schema, root)
     _optional_tag(schema, root)
+    _one_of_required(schema)
+    _not_required(schema)
     _dependent_required(schema)
 
 
@@ -124,12 +128,55 @@ def _target(schema: Any, root: Schema) -> Any:
     return schema
 
 
+def _one_of_required(schema: Schema) -> None:
+    """Exactly one of several groups of keys: each group with a key of every other one absent."""
+    branches = schema.get("oneOf", [])
+    if schema.get("type") != "object" or not all(_only_requires(branch) for branch in branches):
+        return
+    groups = [branch["required"] for branch in branches]
+    alternatives: list[Schema] = []
+    for number, group in enumerate(groups):
+        others = [
+            [key for key in other if key not in group]
+            for index, other in enumerate(groups)
+            if index != number
+        ]
+        for absent in product(*others):
+            alternatives.append({"required": group, "properties": dict.fromkeys(absent, False)})
+            if len(alternatives) > _MOST_ALTERNATIVES:
+                return
+    if alternatives:
+        del schema["oneOf"]
+        _and_any(schema, alternatives)
+
+
+def _not_required(schema: Schema) -> None:
+    """Not all of some keys: one of them is absent."""
+    negated = schema.get("not")
+    if schema.get("type") == "object" and _only_requires(negated):
+        del schema["not"]
+        _and_any(schema, [{"properties": {key: False}} for key in negated["required"]])
+
+
+def _only_requires(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.keys() == {"required"} and bool(schema["required"])
+
+
 def _dependent_required(schema: Schema) -> None:
     """A key that needs others is absent, or there with them."""
-    needs = schema.get("dependentRequired", {})
-    if schema.get("type") != "object" or len(needs) > _MOST_DEPENDENT:
+    needs: dict[str, list[str]] = dict(schema.get("dependentRequired", {}))
+    if schema.get("type") != "object" or not needs:
         return
-    schema.pop("dependentRequired", None)
+    required = dict.fromkeys(schema.get("required", ()))
+    while always := [key for key in needs if key in required]:
+        for key in always:
+            required |= dict.fromkeys(needs.pop(key))
+    if required:
+        schema["required"] = list(required)
+    if len(needs) > _MOST_DEPENDENT:
+        schema["dependentRequired"] = needs
+        return
+    del schema["dependentRequired"]
     for key, others in needs.items():
         if others:
             _and_any(schema, [{"properties": {key: False}}, {"required": [key, *others]}])
