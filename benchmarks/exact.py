@@ -115,8 +115,12 @@ class Sampler:
         for budget, sample in kept:
             if budget < shortest:
                 yield _line(name, budget, sample, "below_minimum", minimum=shortest)
-            else:
+                continue
+            try:
                 yield self._line(contract, name, budget, sample, seed=number * 1000 + sample)
+            except Exception as error:  # noqa: BLE001 - a bug of ours is a failed line, not the end of the run
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                yield _line(name, budget, sample, "failed", reason=reason[:500])
 
     def _line(self, contract: Contract, name: str, budget: int, sample: int, seed: int) -> Line:
         text, reason = "", ""

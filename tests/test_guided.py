@@ -176,7 +176,26 @@ def test_confidence_is_the_probability_of_the_choices_alone(
     assert decoder.done
     assert json.loads(decoder.text) == "red"
     others = len(allowed) - 1
-    assert decoder.confidence == pytest.approx(np.exp(2) / (np.exp(2) + others), rel=1e-5)
+    probability = np.exp(2) / (np.exp(2) + others)
+    assert decoder.confidence == pytest.approx(probability, rel=1e-5)
+    quote, chosen, *rest = decoder.pieces()
+    assert (quote.text, quote.probability) == ('"', None)
+    assert chosen.probability == pytest.approx(probability, rel=1e-5)
+    assert all(token.probability is None for token in rest)
+
+
+@settings(max_examples=40, deadline=None)
+@given(contract=st.sampled_from(CONTRACTS), seed=st.integers(0, 2**31))
+def test_the_pieces_are_the_text_and_their_probabilities_the_confidence(
+    tokenizer: GuidedTokenizer, contract: Contract, seed: int
+) -> None:
+    decoder = GuidedDecoder(tokenizer, contract.grammar, max_tokens=400, temperature=1.0, seed=seed)
+    run(decoder, seed, 1.0)
+    pieces = decoder.pieces()
+    assert "".join(piece.text for piece in pieces) == decoder.text
+    chosen = [piece.probability for piece in pieces if piece.probability is not None]
+    assert len(chosen) == len(decoder.tokens) - decoder.tokens_forced
+    assert all(0 < probability <= 1 for probability in chosen)
 
 
 def test_a_grammar_that_does_not_compile_is_an_error_and_never_an_empty_text(

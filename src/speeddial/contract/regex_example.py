@@ -12,6 +12,7 @@ from speeddial.contract.schemas import matcher
 # Private, and the same in Python 3.11 to 3.13; the public module of old is deprecated.
 _parser: Any = import_module("re._parser")
 _TURNS = 4
+_LONGEST = 10_000
 _TRIED = "a0A-_ .:/@#!,;+=é中"
 
 
@@ -35,7 +36,7 @@ def short_matches(pattern: str, low: int = 0, high: int = 400) -> Iterator[str]:
 
 
 class _Unknown(Exception):
-    """A construct whose matches cannot be read off (a reference back, an empty class)."""
+    """A construct whose matches cannot be read off (a reference back, an empty class, a huge repeat)."""
 
 
 def _of(items: Any, more: int) -> str:
@@ -61,7 +62,10 @@ def _of_item(kind: str, detail: Any, more: int) -> str:
         case "ATOMIC_GROUP":
             return _of(detail, more)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            return _of(detail[2], 0) * min(int(detail[0]) + more, int(detail[1]))
+            once, times = _of(detail[2], 0), min(int(detail[0]) + more, int(detail[1]))
+            if len(once) * times > _LONGEST:
+                raise _Unknown("a match too long")
+            return once * times
         case "AT" | "ASSERT" | "ASSERT_NOT":
             return ""
     raise _Unknown(kind)

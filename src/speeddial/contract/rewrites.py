@@ -152,7 +152,7 @@ def _one_of_required(schema: Schema) -> None:
 
 def _not_required(schema: Schema) -> None:
     """Not all of some keys: one of them is absent."""
-    negated = schema.get("not")
+    negated: Any = schema.get("not")
     if schema.get("type") == "object" and _only_requires(negated):
         del schema["not"]
         _and_any(schema, [{"properties": {key: False}} for key in negated["required"]])

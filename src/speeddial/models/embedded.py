@@ -222,6 +222,7 @@ class EmbeddedModel(Model):
             tokens_in=len(tokens),
             tokens_out=len(guided.tokens),
             tokens_forced=guided.tokens_forced,
+            tokens=guided.pieces(),
             confidence=guided.confidence,
             latency_ms=(time.perf_counter() - started) * 1000,
         )

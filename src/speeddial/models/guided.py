@@ -11,8 +11,10 @@ valid within its budget, whatever the weights (research: exactness.md section 6)
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from outlines.processors.base_logits_processor import OutlinesLogitsProcessor
 from speeddial.contract.example import strings_of
 from speeddial.errors import EngineError, EngineRefused
 from speeddial.messages import compact_json
+from speeddial.models.model import Token
 from speeddial.models.witness import WitnessSearch
 
 BACKEND = f"llguidance {version('llguidance')} via outlines {version('outlines')}"
@@ -180,13 +183,13 @@ class GuidedDecoder:
         self.tokenizer = tokenizer
         self.temperature = temperature
         self.tokens: list[int] = []
-        self.tokens_forced = 0
+        self.probabilities: list[float | None] = []
+        """Of each token, under the constraint; None where the grammar left no choice."""
         self.done = False
         self.max_tokens = max_tokens
         self._random = np.random.default_rng(seed)
-        self._log_probability = 0.0
-        self._choices = 0
         self._taken = 0
+        self._ended: float | None = None
         self._grammar = tokenizer.compiled(grammar)
         self._matcher = self._grammar.matcher()
         self._witness = self._grammar.witness(max_tokens)
@@ -198,9 +201,26 @@ class GuidedDecoder:
         return self.tokenizer.decode(self.tokens, whole=self.done)
 
     @property
+    def tokens_forced(self) -> int:
+        """How many of the tokens the grammar left no choice about."""
+        return self.probabilities.count(None)
+
+    @property
     def confidence(self) -> float | None:
         """Geometric mean probability, under the constraint, of the tokens the model chose; None if none."""
-        return math.exp(self._log_probability / self._choices) if self._choices else None
+        chosen = [probability for probability in self.probabilities if probability is not None]
+        if self._ended is not None:
+            chosen.append(self._ended)
+        return math.exp(sum(map(math.log, chosen)) / len(chosen)) if chosen else None
+
+    def pieces(self) -> tuple[Token, ...]:
+        """The text of each token with its probability; a character's bytes count to its last token."""
+        reader = codecs.getincrementaldecoder("utf-8")()
+        native = self.tokenizer.native
+        return tuple(
+            Token(reader.decode(native.decode_bytes([token])), probability)
+            for token, probability in zip(self.tokens, self.probabilities, strict=True)
+        )
 
     def mask(self) -> Mask:
         """Which tokens may come next, shape (size,)."""
@@ -243,8 +263,11 @@ class GuidedDecoder:
         if not self._accept(token):
             number = self._pick_another(allowed, scores, number)
             token = int(allowed[number])
-        self._choices += 1
-        self._log_probability += _log_probability(scores, number)
+        probability = _probability(scores, number)
+        if token == self.tokenizer.end:
+            self._ended = probability
+        else:
+            self.probabilities[-1] = probability
         if not self.done:
             self._append_forced()
         return token
@@ -295,6 +318,7 @@ class GuidedDecoder:
 
     def _push(self, token: int) -> None:
         self.tokens.append(token)
+        self.probabilities.append(None)
         if self._matcher.is_stopped():
             self._check()
             self.done = True
@@ -316,7 +340,6 @@ class GuidedDecoder:
             return False
         # Not handed out yet: `take_forced` or `choose` will.
         self._taken = taken
-        self.tokens_forced += 1
         return True
 
     def _forced(self) -> list[int]:
@@ -383,9 +406,10 @@ class GuidedProcessor(OutlinesLogitsProcessor):
         return chosen
 
 
-def _log_probability(scores: npt.NDArray[np.float32], number: int) -> float:
-    peak = scores.max()
-    return float(scores[number] - peak - np.log(np.exp(scores - peak).sum()))
+def _probability(scores: npt.NDArray[np.float32], number: int) -> float:
+    """Never 0, whose logarithm the confidence could not take."""
+    chosen = float(scores[number] - scores.max())
+    return max(math.exp(chosen) / float(np.exp(scores - scores.max()).sum()), sys.float_info.min)
 
 
 def _first_line(error: str) -> str:

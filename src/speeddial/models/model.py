@@ -9,7 +9,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from speeddial.contract import Contract
@@ -55,6 +55,14 @@ class Receipt:
         }
 
 
+class Token(NamedTuple):
+    """One token of an answer."""
+
+    text: str
+    probability: float | None
+    """The model's, under the constraint; None where the grammar left no choice."""
+
+
 @dataclass(frozen=True)
 class Completion:
     """What came back, as bytes of text, with what it cost."""
@@ -67,6 +75,8 @@ class Completion:
     tokens_out: int = 0
     tokens_forced: int = 0
     """Of `tokens_out`, those that the grammar left no choice about; -1 when the engine cannot say."""
+    tokens: tuple[Token, ...] = ()
+    """The text token by token; empty when the engine does not tell."""
     confidence: float | None = None
     """Geometric mean probability of the tokens that were the model's own choice; None when unknown."""
     finish: Literal["stop", "length"] = "stop"

@@ -117,6 +117,7 @@ class TransformersModel(Model):
             tokens_in=tokens_in,
             tokens_out=len(guided.tokens),
             tokens_forced=guided.tokens_forced,
+            tokens=guided.pieces(),
             confidence=guided.confidence,
             latency_ms=(time.perf_counter() - began) * 1000,
         )
