@@ -15,7 +15,7 @@ from speeddial.project import Project
 from speeddial.tool import Tool
 
 if TYPE_CHECKING:
-    from speeddial.models.guided import GuidedTokenizer
+    from speeddial.models.grammars import GuidedTokenizer
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _call_of(tool: Tool) -> Contract:
 def _tokenizer() -> GuidedTokenizer | None:
     from speeddial.models.base_model import find_base
     from speeddial.models.chat_tokenizer import ChatTokenizer
-    from speeddial.models.guided import GuidedTokenizer
+    from speeddial.models.grammars import GuidedTokenizer
 
     base = find_base()
     if base is None:

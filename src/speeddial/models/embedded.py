@@ -22,7 +22,8 @@ from speeddial.models import canary as proof
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
 from speeddial.models.chat_tokenizer import ChatTokenizer
 from speeddial.models.decoder import Adapter, Context, Decoder, Float32
-from speeddial.models.guided import BACKEND, GuidedDecoder, GuidedProcessor, GuidedTokenizer
+from speeddial.models.grammars import GuidedTokenizer
+from speeddial.models.guided import BACKEND, GuidedDecoder, GuidedProcessor
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
 _COPIED = 3

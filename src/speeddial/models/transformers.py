@@ -135,7 +135,7 @@ class _Runner:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
-        from speeddial.models.guided import GuidedTokenizer
+        from speeddial.models.grammars import GuidedTokenizer
 
         self.name = name
         # Its bars would run into those of the command line.
