@@ -4,7 +4,8 @@
 
 The shipped experts answer their own evaluation cases through the whole call path of `speeddial eval`, on
 the embedded engine. Measured around the seams of one decode: the guided decoder (grammar at hand, mask,
-choice, confidence, the completion held ready) against the model's forward passes.
+choice, confidence, the completion held ready) against the model's forward passes. Also how many of the
+tokens were forced by the grammar, and how many passes the model made for the rest.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.calls = 0
         self._depth = 0
 
     @contextmanager
@@ -43,6 +45,7 @@ class Clock:
         finally:
             self._depth -= 1
             if not self._depth:
+                self.calls += 1
                 self.seconds += time.perf_counter() - began
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,21 +60,19 @@ class Clock:
 def measure(project: Project, name: str, cases: Path, limit: int) -> str:
     """One line: medians over the decodes of an expert's cases."""
     guided, model, whole = Clock(), Clock(), Clock()
-    rows: list[tuple[float, float, float, int]] = []
+    rows: list[tuple[float, float, float]] = []
+    tokens = forced = passes = 0
     generate = EmbeddedDecoder.generate
 
     def one(engine: EmbeddedDecoder, prompt: Any, output_type: Any = None, **options: Any) -> str:
-        before = guided.seconds, model.seconds, whole.seconds
+        nonlocal tokens, forced, passes
+        before, made = (guided.seconds, model.seconds, whole.seconds), model.calls
         with whole.running():
             text = generate(engine, prompt, output_type, **options)
-        rows.append(
-            (
-                guided.seconds - before[0],
-                model.seconds - before[1],
-                whole.seconds - before[2],
-                len(output_type.decoder.tokens),
-            )
-        )
+        rows.append((guided.seconds - before[0], model.seconds - before[1], whole.seconds - before[2]))
+        tokens += len(output_type.decoder.tokens)
+        forced += output_type.decoder.tokens_forced
+        passes += model.calls - made
         return text
 
     with (
@@ -81,13 +82,13 @@ def measure(project: Project, name: str, cases: Path, limit: int) -> str:
         patch.object(Decoder, "extend", model.timed(Decoder.extend)),
     ):
         asyncio.run(evaluate(project, name, cases, limit=limit))
-    shares = [row[0] / (row[0] + row[1]) for row in rows]
+    shares = sorted(row[0] / (row[0] + row[1]) for row in rows)
+    ours, models, all_in = (sum(column) for column in zip(*rows, strict=True))
     return (
         f"{name:10} {len(rows):4} decodes  share median {100 * statistics.median(shares):.1f} %, "
-        f"p95 {100 * sorted(shares)[int(len(shares) * 0.95)]:.1f} %, of all time "
-        f"{100 * sum(row[0] for row in rows) / sum(row[0] + row[1] for row in rows):.1f} %;  "
-        f"{1000 * sum(row[0] for row in rows) / sum(row[3] for row in rows):.2f} ms a token of "
-        f"{1000 * sum(row[2] for row in rows) / sum(row[3] for row in rows):.1f}"
+        f"p95 {100 * shares[int(len(shares) * 0.95)]:.1f} %, of all time {100 * ours / (ours + models):.1f} %;  "
+        f"{1000 * ours / tokens:.2f} ms a token of {1000 * all_in / tokens:.1f};  "
+        f"{tokens / len(rows):.1f} tokens, {100 * forced / tokens:.0f} % forced, {passes / len(rows):.1f} passes"
     )
 
 
