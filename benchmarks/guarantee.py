@@ -84,11 +84,11 @@ def measure(project: Project, name: str, cases: Path, limit: int) -> str:
         asyncio.run(evaluate(project, name, cases, limit=limit))
     shares = sorted(row[0] / (row[0] + row[1]) for row in rows)
     ours, models, all_in = (sum(column) for column in zip(*rows, strict=True))
+    p95, total = shares[int(len(shares) * 0.95)], ours / (ours + models)
     return (
-        f"{name:10} {len(rows):4} decodes  share median {100 * statistics.median(shares):.1f} %, "
-        f"p95 {100 * shares[int(len(shares) * 0.95)]:.1f} %, of all time {100 * ours / (ours + models):.1f} %;  "
-        f"{1000 * ours / tokens:.2f} ms a token of {1000 * all_in / tokens:.1f};  "
-        f"{tokens / len(rows):.1f} tokens, {100 * forced / tokens:.0f} % forced, {passes / len(rows):.1f} passes"
+        f"{name:10} {len(rows):4} decodes  share median {statistics.median(shares):.1%}, p95 {p95:.1%}, "
+        f"of all time {total:.1%};  {1000 * ours / tokens:.2f} ms a token of {1000 * all_in / tokens:.1f};  "
+        f"{tokens / len(rows):.1f} tokens, {forced / tokens:.0%} forced, {passes / len(rows):.1f} passes"
     )
 
 
