@@ -66,3 +66,8 @@ class Status(StrEnum):
 def compact_json(value: Any) -> str:
     """JSON in the one form that experts are trained on: no spaces, no ASCII escapes, key order kept."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def storable(text: str) -> str:
+    """`text` as UTF-8 can hold it: an unpaired surrogate becomes its JSON escape, which every contract refuses."""
+    return text.encode(errors="backslashreplace").decode()

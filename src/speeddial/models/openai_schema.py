@@ -8,10 +8,11 @@ sees every answer anyway.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from speeddial.contract.jsontext import parse_json
+from speeddial.errors import ContractViolation
 from speeddial.messages import compact_json
 
 _WRAPPER = "answer"
@@ -49,19 +50,16 @@ def to_subset(schema: Mapping[str, Any]) -> dict[str, Any]:
 def from_subset(text: str, schema: Mapping[str, Any]) -> str:
     """The answer in the contract's own form: unwrapped, absent keys dropped, compact.
 
-    Text that is not an answer in the subset (cut off, for instance) comes back unchanged, for the validator
+    Text that is not an answer in the subset (cut off, a key twice) comes back unchanged, for the validator
     to judge.
     """
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = parse_json(text)
+    except ContractViolation:
         return text
     if not isinstance(value, dict) or list(value) != [_WRAPPER]:
         return text
-    try:
-        return compact_json(_restored(value[_WRAPPER], schema, schema))
-    except ValueError:  # NaN and its kin, which json.loads takes
-        return text
+    return compact_json(_restored(value[_WRAPPER], schema, schema))
 
 
 def _translated(schema: Any) -> Any:
@@ -111,7 +109,8 @@ def _restored(value: Any, schema: Any, root: Mapping[str, Any], depth: int = 0) 
         return {
             name: _restored(item, parts.get(name, schema.get("additionalProperties")), root, depth + 1)
             for name, item in value.items()
-            if item is not None or name in required or _admits_null(parts.get(name), root)
+            # A null under a key that no property names is the model's own, and no sign of absence.
+            if item is not None or name not in parts or name in required or _admits_null(parts[name], root)
         }
     return value
 

@@ -19,7 +19,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from speeddial.contract import Contract, write_json
 from speeddial.errors import EngineRefused, EngineTimeout, NotFound, SpeeddialError, UserError
-from speeddial.messages import Message, ToolCall
+from speeddial.messages import Message, ToolCall, storable
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
 
@@ -282,7 +282,7 @@ def _last_user(messages: Sequence[Message]) -> str:
 
 def _text(output: Any) -> str:
     if isinstance(output, str):
-        return output
+        return storable(output)
     return write_json(output.as_dict() if isinstance(output, ToolCall) else output)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from speeddial.errors import EngineError, EngineRefused, EngineTimeout, EngineUnreachable, UserError
-from speeddial.messages import Message, compact_json
+from speeddial.messages import Message, compact_json, storable
 from speeddial.models.canary import SchemaRefused
 from speeddial.models.confidence import Chosen, confidence
 from speeddial.models.output_type import output_type
@@ -273,8 +273,7 @@ def _reply(completion: Any, latency_ms: float) -> Reply:
     logprobs = choice.logprobs.content if choice.logprobs else None
     sure, forced = confidence([_chosen(token) for token in logprobs or ()])
     return Reply(
-        # A lone surrogate is text that no record could store; the contract refuses it either way.
-        text=choice.message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+        text=storable(choice.message.content),
         finish="length" if choice.finish_reason == "length" else "stop",
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,

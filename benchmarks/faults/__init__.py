@@ -1,0 +1,1 @@
+"""The fault table: what frameworks do with a tool call that is wrong; one fault a call, all of it run."""
