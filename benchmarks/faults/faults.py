@@ -8,8 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-_ABOUT_TEXT = re.compile("json|pars|syntax|decod|surrogate|unicode|dict|object|finite|number|digits", re.IGNORECASE)
-"""What a message says of a text that is no JSON object."""
+_ABOUT_ARGUMENT = re.compile(
+    "type|integer|boolean|array|list|number|string|one of|required|exist|match|greater|less|multiple|long",
+    re.IGNORECASE,
+)
+_ABOUT_TEXT = re.compile("json|pars|syntax|decod|surrogate|unicode|dict|object|finite|digits", re.IGNORECASE)
+"""Words of a message that tells what was wrong, with an argument or with the text as a whole."""
 
 Parts = dict[str, str]
 """Argument name -> its JSON text."""
@@ -42,6 +46,35 @@ VALID: dict[str, Parts] = {
     "remind": {"who": '"Anna"', "when": '"tomorrow"', "often": '"every friday"'},
 }
 """A valid call of each tool; one that a framework cannot even run says nothing about its faults."""
+
+TYPES: dict[str, str] = {
+    "f": "n: int, flag: bool, tags: list[int], mode: Literal['a', 'b']",
+    "weigh": "x: float",
+    "say": "s: str, note: str = ''",
+    "code": "pin: str of a pattern, name: str of at most 5",
+    "scale": "count: int 1 to 99, share: float 0 to 1, step: int in fives",
+    "paint": "color: Enum, level: Literal[1, 2]",
+    "limit": "most: int | None, least: int | None = None",
+    "find": "key: int | str",
+    "go": "point: tuple[int, int]",
+    "price": "prices: dict[str, int]",
+    "wind": "winds: dict[Literal['north', 'south'], int]",
+    "order": "what: a Pydantic model in which another is nested",
+    "add": "row: dataclass",
+    "turn": "page: TypedDict",
+    "draw": "shape: union of two models, told apart by kind",
+    "plant": "tree: recursive model",
+    "book": "day: date",
+    "wake": "at: time",
+    "meet": "start: datetime",
+    "wait": "span: timedelta",
+    "pay": "amount: Decimal",
+    "fetch": "uid: UUID",
+    "visit": "url: HttpUrl",
+    "mail": "to: Email",
+    "remind": "who: Phrase, when: DatePhrase, often: Repeat (copied strings, typed values)",
+}
+"""What each tool declares, for the reader of the table."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +114,25 @@ class Fault:
         return self.around(call) if self.around else call
 
     def is_named_in(self, feedback: str) -> bool:
-        """Whether a message tells what was wrong: the argument, or of a whole text that it is no JSON object.
+        """Whether a message tells what was wrong, and is not one sentence for everything.
 
-        Meant to be generous: the argument's name in any place will do.
+        Meant to be generous: the argument's name in any place will do, or a word such as "integer".
         """
         path = self.reason.partition(":")[0]
         last = re.split(r"[.\[]", re.sub(r"\[\d+\]$", "", path))[-1]
-        if self.name:
-            return self.name in feedback
-        if path in ("value", "arguments"):
-            return _ABOUT_TEXT.search(feedback) is not None
-        return re.search(rf"\b{re.escape(last)}\b", feedback) is not None
+        if re.search(rf"\b{re.escape(self.name or last)}\b", feedback) or _ABOUT_ARGUMENT.search(feedback):
+            return True
+        return path in ("value", "arguments") and _ABOUT_TEXT.search(feedback) is not None
 
 
 def arguments_text(parts: Parts) -> str:
     """The arguments of a call."""
     return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in parts.items()) + "}"
+
+
+def valid_call(tool: str) -> Fault:
+    """What should run; it has no fault and hence no letter."""
+    return Fault(tool, "a valid call", arguments_text(VALID[tool]), "")
 
 
 def _wrong(tool: str, *rows: tuple[str, dict[str, str | None], str]) -> list[Fault]:
@@ -128,7 +164,6 @@ FAULTS: list[Fault] = [
         "f",
         ('n = "5"', {"n": '"5"'}, f'n: {_INTEGER}, got "5"'),
         ("n = 5.0", {"n": "5.0"}, f"n: {_INTEGER}, got 5.0"),
-        ("n = 5e0", {"n": "5e0"}, f"n: {_INTEGER}"),
         ("n = true", {"n": "true"}, f"n: {_INTEGER}, got true"),
         ("n = null", {"n": "null"}, f"n: {_INTEGER}, got null"),
         ("n = [5]", {"n": "[5]"}, f"n: {_INTEGER}"),
@@ -221,7 +256,6 @@ FAULTS: list[Fault] = [
         ("color = 1", {"color": "1"}, "color: expected one of the valid choices"),
         ('level = "1"', {"level": '"1"'}, "level: expected one of the valid choices"),
         ("level = true", {"level": "true"}, "level: expected one of the valid choices"),
-        ("level = 1.0", {"level": "1.0"}, "level: expected one of the valid choices"),
     ),
     *_wrong(
         "limit",
@@ -330,16 +364,12 @@ FAULTS: list[Fault] = [
     ),
     *_wrong(
         "pay",
-        ("1.5, a binary fraction", {"amount": "1.5"}, f"amount: {_DECIMAL}"),
-        ("1e3", {"amount": '"1e3"'}, f"amount: {_DECIMAL}"),
         ("1,50", {"amount": '"1,50"'}, f"amount: {_DECIMAL}"),
         ("NaN", {"amount": '"NaN"'}, f"amount: {_DECIMAL}"),
         ("true", {"amount": "true"}, f"amount: {_DECIMAL}"),
     ),
     *_wrong(
         "fetch",
-        ("without hyphens", {"uid": '"123e4567e89b42d3a456426614174000"'}, "uid: expected a UUID"),
-        ("in braces", {"uid": '"{123e4567-e89b-42d3-a456-426614174000}"'}, "uid: expected a UUID"),
         ("one digit short", {"uid": '"123e4567-e89b-42d3-a456-42661417400"'}, "uid: expected a UUID"),
         ("a number", {"uid": "5"}, "uid: expected a UUID"),
     ),

@@ -321,7 +321,8 @@ def _is(value: Any, hint: Any) -> bool:
         strict = TypeAdapter(hint).validate_python(value, strict=True)
     except ValidationError:
         return False
-    return bool(strict == value) and _same_types(strict, value)
+    # NaN is a float too, and not equal to itself.
+    return (strict == value or repr(strict) == repr(value)) and _same_types(strict, value)
 
 
 def _same_types(one: Any, other: Any) -> bool:
