@@ -29,7 +29,7 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
 def our_columns() -> dict[str, Column]:
-    """A column for each way in which a text comes to us, and one for each grammar of the engines in process."""
+    """A column for each way in which a text comes to us, and for each grammar of the engines in process."""
     calls = [*map(valid_call, ours.FUNCTIONS), *FAULTS]
     seen = {way: asyncio.run(ours.observe(way, calls)) for way in ours.WAYS}
     columns = {way: column_of(found, FAULTS) for way, found in seen.items()}
@@ -37,7 +37,8 @@ def our_columns() -> dict[str, Column]:
         barred = ours.barred(calls, admits)
         # What the grammar admits has the check before it, as with the scripted model.
         found = {
-            key: Seen(barred=True) if key in barred else observed for key, observed in seen["scripted"].items()
+            key: Seen(barred=True) if key in barred else observed
+            for key, observed in seen["scripted"].items()
         }
         columns[f"grammar over {name}"] = column_of(found, FAULTS)
     return columns
@@ -70,8 +71,9 @@ def page(columns: Mapping[str, Column], peers: Mapping[str, PeerRun], sent: str,
     own = len(FAULTS) - len(exchanged)
     return f"""{BEGIN}
 
-`{command}`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, Speeddial {version("speeddial")},
-llguidance {version("llguidance")}, outlines {version("outlines")}, pydantic {version("pydantic")}.
+`{command}`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},
+Speeddial {version("speeddial")}, llguidance {version("llguidance")},
+outlines {version("outlines")}, pydantic {version("pydantic")}.
 {len(FAULTS)} faults, {own} of them of types that only Speeddial has.
 
 {markdown(FAULTS, table)}

@@ -198,14 +198,18 @@ FAULTS: list[Fault] = [
     _whole("prose before", lambda text: f"Here you are: {text}", "value: expected JSON from the first"),
     _whole("truncated JSON", lambda text: text[:-9], "value: expected complete JSON"),
     _whole("last bracket missing", lambda text: text[:-1], "value: expected complete JSON"),
-    _whole("fenced JSON", lambda text: f"```json\n{text}\n```", "value: expected bare JSON without a code fence"),
+    _whole(
+        "fenced JSON", lambda text: f"```json\n{text}\n```", "value: expected bare JSON without a code fence"
+    ),
     _whole("two objects", lambda text: f"{text}\n{text}", "value: expected one JSON value"),
     _whole("an empty text", lambda text: "", "value: expected one JSON value, got no text"),
     _whole("trailing comma", lambda text: f"{text[:-1]},}}", "value: expected valid JSON"),
     _whole("a comment", lambda text: f"{text[:-1]} // done\n}}", "value: expected valid JSON"),
     _whole("single quotes", lambda text: text.replace('"', "'"), "value: expected valid JSON"),
     _whole("True for true", lambda text: text.replace("true", "True"), "value: expected valid JSON"),
-    _whole("tags about it", lambda text: f"<tool_call>{text}</tool_call>", "value: expected JSON from the first"),
+    _whole(
+        "tags about it", lambda text: f"<tool_call>{text}</tool_call>", "value: expected JSON from the first"
+    ),
     _whole("a byte order mark", lambda text: f"\ufeff{text}", "value: expected JSON from the first"),
     _whole("10,000 brackets", lambda text: "[" * 10_000, "value: expected"),
     *_wrong(
@@ -294,11 +298,31 @@ FAULTS: list[Fault] = [
     ),
     *_wrong(
         "order",
-        ("count as a string", {"what": VALID["order"]["what"].replace("2", '"2"', 1)}, f"what.count: {_INTEGER}"),
-        ("count below its bound", {"what": VALID["order"]["what"].replace("2", "0", 1)}, f"what.count: {_INTEGER}"),
-        ("to.number as a string", {"what": VALID["order"]["what"].replace("4", '"4"')}, f"what.to.number: {_INTEGER}"),
-        ("to.street missing", {"what": VALID["order"]["what"].replace('"street":"Elm",', "")}, "what.to.street: exp"),
-        ("to.zip unknown", {"what": VALID["order"]["what"].replace("4", '4,"zip":1')}, "what.to.zip: expected no such key"),
+        (
+            "count as a string",
+            {"what": VALID["order"]["what"].replace("2", '"2"', 1)},
+            f"what.count: {_INTEGER}",
+        ),
+        (
+            "count below its bound",
+            {"what": VALID["order"]["what"].replace("2", "0", 1)},
+            f"what.count: {_INTEGER}",
+        ),
+        (
+            "to.number as a string",
+            {"what": VALID["order"]["what"].replace("4", '"4"')},
+            f"what.to.number: {_INTEGER}",
+        ),
+        (
+            "to.street missing",
+            {"what": VALID["order"]["what"].replace('"street":"Elm",', "")},
+            "what.to.street: exp",
+        ),
+        (
+            "to.zip unknown",
+            {"what": VALID["order"]["what"].replace("4", '4,"zip":1')},
+            "what.to.zip: expected no such key",
+        ),
         ("as a JSON string", {"what": json.dumps(VALID["order"]["what"])}, "what: expected an object"),
     ),
     Fault("order", "its fields not nested", VALID["order"]["what"], "arguments.what: expected an object"),
@@ -317,16 +341,36 @@ FAULTS: list[Fault] = [
     ),
     *_wrong(
         "draw",
-        ("unknown kind", {"shape": '{"kind":"line","radius":1.5}'}, "shape.kind: expected one of the valid choices"),
+        (
+            "unknown kind",
+            {"shape": '{"kind":"line","radius":1.5}'},
+            "shape.kind: expected one of the valid choices",
+        ),
         ("kind missing", {"shape": '{"radius":1.5}'}, "shape"),
-        ("fields of the other kind", {"shape": '{"kind":"circle","side":1.5}'}, "shape.radius: expected a number"),
-        ("fields of both kinds", {"shape": '{"kind":"circle","radius":1.5,"side":2.5}'}, "shape.side: expected no such key"),
+        (
+            "fields of the other kind",
+            {"shape": '{"kind":"circle","side":1.5}'},
+            "shape.radius: expected a number",
+        ),
+        (
+            "fields of both kinds",
+            {"shape": '{"kind":"circle","radius":1.5,"side":2.5}'},
+            "shape.side: expected no such key",
+        ),
         ('radius = "1.5"', {"shape": '{"kind":"circle","radius":"1.5"}'}, "shape.radius: expected a number"),
     ),
     *_wrong(
         "plant",
-        ("a fault two levels down", {"tree": '{"label":"a","children":[{"label":5}]}'}, "tree.children[0].label: exp"),
-        ("children as one node", {"tree": '{"label":"a","children":{"label":"b"}}'}, "tree.children: expected an array"),
+        (
+            "a fault two levels down",
+            {"tree": '{"label":"a","children":[{"label":5}]}'},
+            "tree.children[0].label: exp",
+        ),
+        (
+            "children as one node",
+            {"tree": '{"label":"a","children":{"label":"b"}}'},
+            "tree.children: expected an array",
+        ),
         ("children = null", {"tree": '{"label":"a","children":null}'}, "tree.children: expected an array"),
     ),
     *_wrong(
@@ -394,4 +438,3 @@ FAULTS: list[Fault] = [
         ("no repetition", {"often": '"tomorrow"'}, "=often: expected how often"),
     ),
 ]
-

@@ -1,4 +1,4 @@
-"""A peer's half of the table: reads calls, lets the peer's agent make each of them once, writes what was seen.
+"""A peer's half of the table: reads calls, lets the peer's agent make each once, writes what was seen.
 
 It runs in the peer's own environment: the standard library, pydantic and the peer. The model is a chat
 server on the loopback interface that asks for one tool call and, asked again, ends the conversation.

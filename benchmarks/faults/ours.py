@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import llguidance
@@ -14,7 +13,7 @@ import llguidance
 from benchmarks.faults.faults import Fault
 from benchmarks.faults.outcome import Seen
 from benchmarks.faults.server import Raw, serving
-from benchmarks.faults.tools import RECEIVED, TOOLS, took, fits, types_of
+from benchmarks.faults.tools import RECEIVED, TOOLS, fits, took, types_of
 from speeddial import Desk, Run, workflow
 from speeddial.contract import Contract, Email, union_of_calls
 from speeddial.errors import EngineError
@@ -150,7 +149,9 @@ SENT: dict[str, Raw] = {
     "a web page": Raw("<html>hello</html>", "text/html"),
     "half an answer": Raw('{"choices":[{"message":{"content":"{'),
     "no choices": Raw('{"choices":[]}'),
-    "no text": Raw('{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":null}}]}'),
+    "no text": Raw(
+        '{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":null}}]}'
+    ),
     "text in parts": Raw(
         '{"choices":[{"index":0,"finish_reason":"stop","message":'
         '{"role":"assistant","content":[{"type":"text","text":"{}"}]}}]}'
@@ -181,24 +182,27 @@ async def observe(way: str, faults: Iterable[Fault], raw: Raw | None = None) -> 
     serve, phone = WAYS[way]
     speaker = Speaker(raw=raw)
     seen: dict[str, Seen] = {}
-    with tempfile.TemporaryDirectory() as folder, serve(speaker) as model:
-        with Desk(folder, model=model, planner=model, transport_retries=0) as desk:
-            for name, one in tools().items():
-                desk.add_expert(name, f"calls of {name}", tools=[one])
-            for fault in faults:
-                speaker.begin(fault)
-                error = ""
-                try:
-                    await phone(desk, fault.tool)
-                except EngineError as raised:
-                    error = str(raised)
-                seen[fault.id] = Seen(
-                    ran=tuple({name: types_of(item) for name, item in given.items()} for given in RECEIVED),
-                    fits=all(fits(FUNCTIONS[fault.tool], given) for given in RECEIVED),
-                    feedback=speaker.told[-1] if speaker.told else None,
-                    error=error,
-                )
-            await load_model(model).aclose()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(speaker) as model,
+        Desk(folder, model=model, planner=model, transport_retries=0) as desk,
+    ):
+        for name, one in tools().items():
+            desk.add_expert(name, f"calls of {name}", tools=[one])
+        for fault in faults:
+            speaker.begin(fault)
+            error = ""
+            try:
+                await phone(desk, fault.tool)
+            except EngineError as raised:
+                error = str(raised)
+            seen[fault.id] = Seen(
+                ran=tuple({name: types_of(item) for name, item in given.items()} for given in RECEIVED),
+                fits=all(fits(FUNCTIONS[fault.tool], given) for given in RECEIVED),
+                feedback=speaker.told[-1] if speaker.told else None,
+                error=error,
+            )
+        await load_model(model).aclose()
     return seen
 
 
@@ -228,5 +232,7 @@ def _admitted(tokenizer: llguidance.LLTokenizer) -> Callable[[str, str], bool]:
 def barred(faults: Iterable[Fault], admits: Callable[[str, str], bool]) -> set[str]:
     """The faults, by id, whose text no engine in process can give."""
     made = tools()
-    found = {name: union_of_calls({name: one.contract}).copying(REQUEST).grammar for name, one in made.items()}
+    found = {
+        name: union_of_calls({name: one.contract}).copying(REQUEST).grammar for name, one in made.items()
+    }
     return {fault.id for fault in faults if not admits(found[fault.tool], fault.text())}

@@ -8,7 +8,7 @@ from benchmarks.faults.faults import Fault
 
 LEGEND = {
     "R": "rejected, and the model is told why",
-    "C": "coerced or mended in silence, and run",
+    "C": "run, a value coerced, mended or let through in silence",
     "X": "run with a value of the wrong type",
     "D": "run, a key dropped",
     "R!": "not run, and the model is not told why (a fixed sentence, or an exception to the caller)",

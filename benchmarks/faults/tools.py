@@ -1,7 +1,7 @@
 """The tools of the fault table: one for each kind of type, plain functions that note what they were given.
 
-Frameworks read annotations and docstrings as they stand, so this file has no ``from __future__ import annotations``
-and needs nothing but pydantic.
+Frameworks read annotations and docstrings as they stand, so this file does not postpone annotations
+(``from __future__``), and needs nothing but pydantic.
 """
 
 import enum

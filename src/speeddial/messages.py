@@ -69,5 +69,5 @@ def compact_json(value: Any) -> str:
 
 
 def storable(text: str) -> str:
-    """`text` as UTF-8 can hold it: an unpaired surrogate becomes its JSON escape, which every contract refuses."""
+    """`text` as UTF-8 can hold it: unpaired surrogates become JSON escapes, which every contract refuses."""
     return text.encode(errors="backslashreplace").decode()

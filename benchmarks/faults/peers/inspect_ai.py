@@ -14,7 +14,7 @@ from benchmarks.faults.harness import run
 
 
 def declare(function: Callable[..., str]) -> Any:
-    @tool(name=function.__name__)
+    @tool(name=function.__name__)  # type: ignore[untyped-decorator]
     def made() -> Any:
         @functools.wraps(function)
         async def execute(*values: Any, **given: Any) -> str:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool
 from openai import AsyncOpenAI
 
+# mypy takes the repository's folder agents/ for it.
+from agents import (  # type: ignore[attr-defined]
+    Agent,
+    OpenAIChatCompletionsModel,
+    Runner,
+    function_tool,
+)
 from benchmarks.faults.harness import run
 
 
