@@ -16,7 +16,6 @@ from benchmarks.faults.faults import Fault
 from benchmarks.faults.outcome import Seen
 
 REPOSITORY = Path(__file__).parents[2]
-RUN_SECONDS = 600
 INSTALL_SECONDS = 1800
 
 PEERS: dict[str, tuple[str, ...]] = {
@@ -66,28 +65,43 @@ def run_peer(name: str, faults: Sequence[Fault], venvs: Path) -> PeerRun:
     """
     try:
         python = _environment(venvs / name, PEERS[name])
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+    except subprocess.CalledProcessError as error:
         return PeerRun(why_not=f"it did not install: {_last_line(error.stderr)}")
-    calls = [
+    except subprocess.TimeoutExpired:
+        return PeerRun(why_not=f"it did not install in {INSTALL_SECONDS} s")
+    waiting = [
         {"id": fault.id, "tool": fault.tool, "name": fault.name or fault.tool, "arguments": fault.spoken}
         for fault in faults
     ]
+    version = ""
+    seen: dict[str, Seen] = {}
+    while waiting:
+        done = _process(python, name, waiting)
+        if not done.stdout:
+            return PeerRun(why_not=f"its process broke: {_last_line(done.stderr)}")
+        version, *lines = done.stdout.splitlines()
+        for key, values in map(json.loads, lines):
+            seen[key] = Seen(**{**values, "ran": tuple(values["ran"])})
+        if not done.returncode:
+            break
+        # It died of a call, or hung in it; the others are made in another process.
+        heard = [call["id"] for call in waiting].index(json.loads(lines[-1])[0]) + 1 if lines else 0
+        seen[waiting[heard]["id"]] = Seen(error="the process died or hung")
+        waiting = waiting[heard + 1 :]
+    return PeerRun(version, seen)
+
+
+def _process(python: Path, name: str, calls: Sequence[object]) -> subprocess.CompletedProcess[str]:
     # Peers keep caches, histories and settings: none of them is to be the user's.
     with tempfile.TemporaryDirectory() as home:
-        done = subprocess.run(
+        return subprocess.run(
             [python, "-m", f"benchmarks.faults.peers.{name}"],
             input=json.dumps(calls),
             capture_output=True,
             text=True,
             cwd=REPOSITORY,
             env={**os.environ, **_QUIET, "HOME": home, "PYTHONPATH": "", "LLM_USER_PATH": f"{home}/llm"},
-            timeout=RUN_SECONDS,
         )
-    if done.returncode:
-        return PeerRun(why_not=f"its process broke: {_last_line(done.stderr)}")
-    told = json.loads(done.stdout)
-    seen = {key: Seen(**{**values, "ran": tuple(values["ran"])}) for key, values in told["seen"].items()}
-    return PeerRun(told["version"], seen)
 
 
 def _environment(folder: Path, requirements: Sequence[str]) -> Path:
@@ -96,7 +110,7 @@ def _environment(folder: Path, requirements: Sequence[str]) -> Path:
     wanted = "\n".join(requirements) + "\n"
     if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
         print(f"installing {' '.join(requirements)} in {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, clear=True)
         subprocess.run(
             [python, "-m", "pip", "install", "--quiet", "--upgrade", *requirements],
             check=True,
@@ -108,6 +122,5 @@ def _environment(folder: Path, requirements: Sequence[str]) -> Path:
     return python
 
 
-def _last_line(text: str | bytes | None) -> str:
-    said = text.decode(errors="replace") if isinstance(text, bytes) else text or ""
-    return said.strip().rpartition("\n")[2][:200] or "it ran out of time"
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:200] or "it said nothing"

@@ -6,6 +6,7 @@ server on the loopback interface that asks for one tool call and, asked again, e
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ from benchmarks.faults.tools import RECEIVED, TOOLS, fits, types_of
 
 Message = dict[str, Any]
 LAST = "I am done."
+CALL_SECONDS = 60
 
 
 def tool_call(name: str, arguments: str) -> Message:
@@ -31,40 +33,47 @@ def run(
     ask: Callable[[Any, str], Any],
     *,
     declare: Callable[[Callable[..., str]], Any] = lambda function: function,
-    say: Callable[[str, str], Message] = tool_call,
+    say: Callable[[str, str], Message | None] = tool_call,
     last: Message | None = None,
     read: Callable[[str], str | None] = lambda text: text,
 ) -> None:
-    """Answer the calls on stdin; see `benchmarks.faults.environment` for what goes in and out.
+    """Make the calls that stdin holds; write the version and, for each call, its id with what was seen.
 
     Args:
         distribution: what pip installed, for its version.
         ask: given a declared tool and the server's URL, runs an agent with that tool on that server.
         declare: makes the framework's tool of a function.
-        say: the model's message for a call, where the framework does not use the protocol's tool calls.
+        say: the model's message for a call, where the framework does not use the protocol's tool calls;
+            None where it has no way to say it.
         last: the model's message when it is asked again.
         read: what in the second request's new text tells of the call; None when nothing does.
     """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # frameworks print
     speaker = _Speaker(last or {"content": LAST})
-    seen: dict[str, Any] = {}
+    print(version(distribution), file=out, flush=True)
     with serving(speaker.answer) as url:
         for call in json.load(sys.stdin):
             function = TOOLS[call["tool"]]
-            speaker.begin(say(call["name"], call["arguments"]))
+            first = say(call["name"], call["arguments"])
+            if first is None:
+                continue
+            speaker.begin(first)
             error = ""
+            # A parser that hangs holds Python's lock, so that no Python code could stop it.
+            faulthandler.dump_traceback_later(CALL_SECONDS, exit=True)
             try:
                 ask(declare(function), url)
             except Exception as raised:  # noqa: BLE001 - whatever a peer raises is what is measured
                 error = f"{type(raised).__name__}: {raised}"
-            seen[call["id"]] = {
+            faulthandler.cancel_dump_traceback_later()
+            seen = {
                 "ran": [{name: types_of(item) for name, item in given.items()} for given in RECEIVED],
                 "fits": all(fits(function, given) for given in RECEIVED),
                 "feedback": read(speaker.feedback) if speaker.feedback is not None else None,
                 "error": error[:500],
             }
-    json.dump({"version": version(distribution), "seen": seen}, out)
+            print(json.dumps([call["id"], seen]), file=out, flush=True)
     out.close()
 
 

@@ -13,7 +13,7 @@ LEGEND = {
     "D": "run, a key dropped",
     "R!": "not run, and the model is not told why (a fixed sentence, or an exception to the caller)",
     "END": "not run, and the run ends as if it were finished",
-    "-": "the tool cannot be declared, or not even a valid call runs",
+    "-": "the framework cannot declare the tool, or not say this, or not even a valid call runs",
 }
 
 

@@ -13,7 +13,9 @@ Column = dict[str, str]
 
 
 def column_of(seen: Mapping[str, Seen] | None, faults: Sequence[Fault]) -> Column:
-    """The letters of one column, valid calls among them: ``ok``, or ``X`` where even they get a wrong type.
+    """The letters of one column, a dash where nothing could be said.
+
+    Valid calls are among them: ``ok``, or ``X`` where even they get a wrong type.
 
     Args:
         seen: by the fault's id; None where nothing could be run.
@@ -22,7 +24,8 @@ def column_of(seen: Mapping[str, Seen] | None, faults: Sequence[Fault]) -> Colum
     for fault in faults:
         valid = (seen or {}).get(valid_call(fault.tool).id, Seen())
         column[valid_call(fault.tool).id] = ("ok" if valid.fits else "X") if valid.ran else "-"
-        column[fault.id] = letter(fault, seen[fault.id]) if seen and valid.ran else "-"
+        told = (seen or {}).get(fault.id)
+        column[fault.id] = letter(fault, told) if told is not None and valid.ran else "-"
     return column
 
 
