@@ -93,8 +93,6 @@ SEEN = Seen(ran=({"n": "5"},))
         (SEEN, "C"),
         (replace(SEEN, fits=False), "X"),
         (Seen(feedback="n: expected an integer"), "R"),
-        (Seen(feedback="expected an integer"), "R"),
-        (Seen(feedback="An error occurred. Please try again."), "R!"),
         (Seen(feedback=""), "R!"),
         (Seen(error="ValueError: no"), "R!"),
         (Seen(barred=True), "R"),
@@ -103,6 +101,15 @@ SEEN = Seen(ran=({"n": "5"},))
 )
 def test_letters_follow_from_what_was_seen(seen: Seen, sign: str) -> None:
     assert letter(WRONG, seen) == sign
+
+
+def test_one_sentence_for_everything_is_no_reason() -> None:
+    faults = [fault for fault in FAULTS if fault.tool in ("f", "say", "code", "scale")]
+    seen = {fault.id: Seen(feedback="An error occurred.") for fault in faults}
+    seen |= {valid_call(tool).id: SEEN for tool in ("f", "say", "code", "scale")}
+    assert set(column_of(seen, faults).values()) == {"ok", "R!"}
+    seen[WRONG.id] = Seen(feedback="5 is not of type 'integer'")
+    assert column_of(seen, faults)[WRONG.id] == "R"
 
 
 def test_a_dropped_key_is_told_apart_and_a_tool_without_a_valid_call_has_no_letters() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import (
+    ContractViolation,
     EngineError,
     EngineRefused,
     EngineTimeout,
@@ -384,10 +385,26 @@ def test_what_goes_out_in_the_subset_comes_back_as_it_was(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"answer":{"na', "[1]", CHATTER, '{"answer":NaN}', '{"answer":1,"x":2}']
+    "text",
+    ["", "{", '{"answer":{"na', "[1]", CHATTER, '{"answer":NaN}', '{"answer":1,"x":2}']
+    + ['{"answer":{"name":"add","name":"add","arguments":{"a":1}}}', '{"answer":' + "[" * 10_000],
 )
 def test_text_that_is_no_answer_in_the_subset_is_left_to_the_validator(text: str) -> None:
     assert from_subset(text, CALLS.schema) == text
+
+
+def test_a_null_that_stands_for_no_absent_key_is_kept_for_the_validator() -> None:
+    prices = Contract.of(dict[str, int])
+    assert from_subset('{"answer":{"tea":null}}', prices.schema) == '{"tea":null}'
+
+
+async def test_an_unpaired_surrogate_in_an_answer_is_refused_and_not_replaced(server: ChatServer) -> None:
+    model = OpenAIModel(f"base@{server.url}")
+    await model.canary()
+    text = '{"name":"add","arguments":{"a":1,"note":"\ud800"}}'
+    server.faults.append(lambda handler: answer(handler, 200, _said(text)))
+    with pytest.raises(ContractViolation, match="unpaired surrogate"):
+        CALLS.parse((await complete(model)).text)
 
 
 def _said(content: str | None, refusal: str | None = None) -> dict[str, Any]:

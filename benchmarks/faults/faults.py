@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-_ABOUT_ARGUMENT = re.compile(
-    "type|integer|boolean|array|list|number|string|one of|required|exist|match|greater|less|multiple|long",
-    re.IGNORECASE,
-)
-_ABOUT_TEXT = re.compile("json|pars|syntax|decod|surrogate|unicode|dict|object|finite|digits", re.IGNORECASE)
-"""Words of a message that tells what was wrong, with an argument or with the text as a whole."""
 
 Parts = dict[str, str]
 """Argument name -> its JSON text."""
@@ -113,16 +105,10 @@ class Fault:
         call = form.replace("{}", call)
         return self.around(call) if self.around else call
 
-    def is_named_in(self, feedback: str) -> bool:
-        """Whether a message tells what was wrong, and is not one sentence for everything.
-
-        Meant to be generous: the argument's name in any place will do, or a word such as "integer".
-        """
-        path = self.reason.partition(":")[0]
-        last = re.split(r"[.\[]", re.sub(r"\[\d+\]$", "", path))[-1]
-        if re.search(rf"\b{re.escape(self.name or last)}\b", feedback) or _ABOUT_ARGUMENT.search(feedback):
-            return True
-        return path in ("value", "arguments") and _ABOUT_TEXT.search(feedback) is not None
+    @property
+    def place(self) -> str:
+        """Where in the call it lies."""
+        return self.reason.partition(":")[0]
 
 
 def arguments_text(parts: Parts) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.faults.faults import Fault
@@ -15,6 +17,9 @@ LEGEND = {
     "END": "not run, and the run ends as if it were finished",
     "-": "the framework cannot declare the tool, or not say this, or not even a valid call runs",
 }
+
+MOST_PLACES = 5
+"""Places in calls for which one message may be a reason: "None is not of type 'integer'" is, for three."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,25 @@ class Seen:
     """Whether the grammar admits no such text, so that no model can give it."""
 
 
-def letter(fault: Fault, seen: Seen) -> str:
-    """The cell of the table."""
+def letter(fault: Fault, seen: Seen, fixed: Collection[str] = ()) -> str:
+    """The cell of the table.
+
+    Args:
+        fixed: messages that tell nothing, as of `fixed_sentences`.
+    """
     if seen.ran:
         if not seen.fits:
             return "X"
         return "D" if fault.drops else "C"
-    if seen.barred or (seen.feedback is not None and fault.is_named_in(seen.feedback)):
+    if seen.barred or (seen.feedback and seen.feedback not in fixed):
         return "R"
     return "R!" if seen.error or seen.feedback is not None else "END"
+
+
+def fixed_sentences(seen: Mapping[str, Seen], faults: Iterable[Fault]) -> set[str]:
+    """Messages that a model is given whatever is wrong: the same for more than `MOST_PLACES` places."""
+    places = defaultdict[str, set[str]](set)
+    for fault in faults:
+        if fault.id in seen and not seen[fault.id].ran:
+            places[seen[fault.id].feedback or ""].add(fault.place)
+    return {message for message, found in places.items() if len(found) > MOST_PLACES}

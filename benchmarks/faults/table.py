@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.faults.environment import PeerRun
 from benchmarks.faults.faults import TYPES, Fault, valid_call
-from benchmarks.faults.outcome import LEGEND, Seen, letter
+from benchmarks.faults.outcome import LEGEND, Seen, fixed_sentences, letter
 
 Column = dict[str, str]
 """Fault's id -> letter."""
@@ -20,12 +20,13 @@ def column_of(seen: Mapping[str, Seen] | None, faults: Sequence[Fault]) -> Colum
     Args:
         seen: by the fault's id; None where nothing could be run.
     """
+    seen = seen or {}
+    fixed = fixed_sentences(seen, faults)
     column: Column = {}
     for fault in faults:
-        valid = (seen or {}).get(valid_call(fault.tool).id, Seen())
+        valid, told = seen.get(valid_call(fault.tool).id, Seen()), seen.get(fault.id)
         column[valid_call(fault.tool).id] = ("ok" if valid.fits else "X") if valid.ran else "-"
-        told = (seen or {}).get(fault.id)
-        column[fault.id] = letter(fault, told) if told is not None and valid.ran else "-"
+        column[fault.id] = letter(fault, told, fixed) if told is not None and valid.ran else "-"
     return column
 
 
