@@ -29,6 +29,12 @@ def test_every_tool_has_a_valid_call_faults_and_a_name_in_the_table() -> None:
     assert set(ours.FUNCTIONS) == set(VALID) == set(TYPES) == {fault.tool for fault in FAULTS}
 
 
+def test_the_page_shows_the_faults_as_they_are_now() -> None:
+    page = (Path(__file__).parents[1] / "docs/faults.md").read_text(encoding="utf-8")
+    rows = [line.split("` |")[0].removeprefix("| `") for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [fault.title for fault in FAULTS]
+
+
 @pytest.mark.parametrize("way", ours.WAYS)
 async def test_every_fault_is_rejected_with_its_reason_and_every_valid_call_runs(way: str) -> None:
     seen = await ours.observe(way, CALLS)

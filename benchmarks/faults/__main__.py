@@ -71,9 +71,8 @@ def page(columns: Mapping[str, Column], peers: Mapping[str, PeerRun], sent: str,
     own = len(FAULTS) - len(exchanged)
     return f"""{BEGIN}
 
-`{command}`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},
-Speeddial {version("speeddial")}, llguidance {version("llguidance")},
-outlines {version("outlines")}, pydantic {version("pydantic")}.
+`{command}`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}.
+Speeddial {version("speeddial")} with llguidance {version("llguidance")} and pydantic {version("pydantic")}.
 {len(FAULTS)} faults, {own} of them of types that only Speeddial has.
 
 {markdown(FAULTS, table)}

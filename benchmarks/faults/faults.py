@@ -122,13 +122,19 @@ def valid_call(tool: str) -> Fault:
 
 
 def _wrong(tool: str, *rows: tuple[str, dict[str, str | None], str]) -> list[Fault]:
-    """Faults of single arguments: title, what replaces a valid argument (None: nothing), the reason."""
+    """Faults of single arguments.
+
+    Args:
+        rows: title, what replaces valid arguments (None: nothing), and the reason, without its first
+            ``arguments.`` or behind a ``=`` as it stands.
+    """
     made = []
     for title, changes, reason in rows:
         parts = {**VALID[tool], **changes}
         text = arguments_text({name: part for name, part in parts.items() if part is not None})
+        told = reason[1:] if reason.startswith("=") else f"arguments.{reason}"
         drops = "no such key" in reason or "each key once" in reason
-        made.append(Fault(tool, title, text, f"arguments.{reason}".replace("arguments.=", ""), drops=drops))
+        made.append(Fault(tool, title, text, told, drops=drops))
     return made
 
 

@@ -59,11 +59,13 @@ def notes(peers: Mapping[str, PeerRun]) -> str:
             lines.append(f"- {name}: {run.why_not}")
             continue
         lines.append(f"- {name} {run.version}")
+        why: dict[str, list[str]] = {}
         for tool in TYPES:
             valid = run.seen.get(valid_call(tool).id)
             if valid is not None and not valid.ran:
                 said = " ".join((valid.error or valid.feedback or "the run ended").split())
-                lines.append(f"  - no valid call of `{TYPES[tool]}`: {said[:160]}")
+                why.setdefault(said[:100], []).append(f"`{TYPES[tool]}`")
+        lines += [f"  - no valid call of {'; '.join(tools)}: {said}" for said, tools in why.items()]
     return "\n".join(lines)
 
 
