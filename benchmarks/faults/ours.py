@@ -20,7 +20,7 @@ from speeddial.errors import EngineError
 from speeddial.models import load_model
 from speeddial.models.base_model import DEFAULT_BASE, require_base
 from speeddial.models.chat_tokenizer import ChatTokenizer
-from speeddial.models.guided import GuidedTokenizer
+from speeddial.models.grammars import GuidedTokenizer
 from speeddial.models.model import Request
 from speeddial.models.scripted import Scripted
 from speeddial.tool import Tool, tool
