@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MARKS = {
     "exact": "[green]✓[/green]",
     "corrected": "[green]✓[/green]",
-    "salvaged": "[green]✓[/green]",
+    "salvaged": "[yellow]✓[/yellow]",
     "escalated": "[yellow]✓[/yellow]",
     "refused": "[yellow]-[/yellow]",
 }

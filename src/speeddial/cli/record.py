@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speeddial.cli.output import data, emit, plain, table, talk
+from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
     from speeddial.record import Record
@@ -91,6 +92,8 @@ def show(
         if item.reason:
             data(f"    because {item.reason}")
         data(f"    {item.raw or item.error}")
+        if item.status == Status.SALVAGED:
+            data(f"    cut off there; completed without the model to {compact_json(item.parsed)}")
     if row.answer:
         data(f"\nanswer   {row.answer}")
     if row.error:

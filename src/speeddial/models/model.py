@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -80,6 +80,8 @@ class Completion:
     confidence: float | None = None
     """Geometric mean probability of the tokens that were the model's own choice; None when unknown."""
     finish: Literal["stop", "length"] = "stop"
+    completed: str = ""
+    """`text` with a shortest ending found by search, where the budget cut it off and one was found."""
     latency_ms: float = 0.0
     cost: float = 0.0
     """In US dollars, from the price table in the settings; 0 for local engines."""
@@ -147,7 +149,14 @@ class Model(ABC):
                 f"{self.name}: constrained decoding is not live ({canary.detail})",
                 hint="run `speeddial doctor` to see what the server must be started with",
             )
-        return await self._complete(request, canary)
+        completion = await self._complete(request, canary)
+        if completion.finish == "length" and not completion.completed:
+            # Here, as llguidance and numpy cost every command that asks no model 0.1 s.
+            from speeddial.models.salvage import salvaged
+
+            completed = await asyncio.to_thread(salvaged, completion.text, request.contract)
+            completion = replace(completion, completed=completed)
+        return completion
 
     async def aclose(self) -> None:  # noqa: B027 - most engines hold nothing to release
         """Release what the engine holds; safe to call twice."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from importlib.metadata import version
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from speeddial.contract import Contract
 from speeddial.errors import EngineError, EngineUnreachable, UserError
 from speeddial.models import canary as proof
 from speeddial.models.canary import PROBE_TOKENS, Probe, SchemaRefused
@@ -74,9 +76,15 @@ class OpenAIModel(Model):
             # A server that comes back may have been started otherwise, so it has to prove itself again.
             self._canary_result = None
             raise
+        text, completed = reply.text, ""
+        if self._dialect == "subset":
+            text = from_subset(reply.text, schema)
+            if reply.finish == "length":
+                completed = await asyncio.to_thread(_salvaged_subset, reply.text, schema)
         per_token_in, per_token_out = (price / 1e6 for price in self._price)
         return Completion(
-            text=reply.text if self._dialect == "whole" else from_subset(reply.text, schema),
+            text=text,
+            completed=completed,
             receipt=Receipt(True, canary.backend, request.contract.schema_hash, f"canary {canary.at}"),
             model=self.name,
             tokens_in=reply.tokens_in,
@@ -140,6 +148,13 @@ class OpenAIModel(Model):
 
     async def aclose(self) -> None:
         await self._server.aclose()
+
+
+def _salvaged_subset(text: str, schema: dict[str, Any]) -> str:
+    """A cut answer completed in the subset, in which it was decoded, and brought into the contract's form."""
+    from speeddial.models.salvage import salvaged
+
+    return from_subset(salvaged(text, Contract.from_schema(to_subset(schema))), schema)
 
 
 class OllamaModel(OpenAIModel):
