@@ -325,6 +325,7 @@ class Caller:
                 status=str(reply.status),
                 confidence=reply.completion.confidence,
                 latency_ms=reply.completion.latency_ms,
+                unproven=reply.completion.receipt.unproven,
             )
         )
         tool = self._registry.tools[call.name]

@@ -310,6 +310,7 @@ class Exchange:
                 adapter_name=question.asked if question.adapter else "",
                 max_tokens=min(question.max_tokens, max(1, self.usage.tokens_left)),
                 timeout=min(self._settings.transport_timeout, max(0.1, self.usage.seconds_left)),
+                allow_unproven=self._settings.allow_unproven,
             )
             try:
                 return await load_model(question.model).complete(request)
