@@ -1,4 +1,4 @@
-"""A chat server without a model, in a process of its own: it answers at once with a valid instance of the schema.
+"""A chat server without a model, in a process of its own: it answers at once with an instance of the schema.
 
 What is left of a call on it is the client's cost. It speaks as much of vLLM's protocol as the engine asks of
 it, logarithms of probabilities for `TOKENS` tokens among that, and keeps the bodies that it was sent.
@@ -65,8 +65,8 @@ class _Canned:
                 if name.lower() == "content-length":
                     length = int(value)
             status, body = self._answer(method, path, await reader.readexactly(length))
-            head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
+            head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            writer.write(f"{head}\r\n\r\n".encode() + body)
             await writer.drain()
         writer.close()
 
@@ -101,5 +101,11 @@ def _completion(sent: bytes) -> bytes:
         other = {"token": "b", "logprob": -3.0, "bytes": [98]}
         choice["logprobs"] = {"content": [{**token, "top_logprobs": [token, other]}] * TOKENS}
     usage = {"prompt_tokens": 100, "completion_tokens": TOKENS, "total_tokens": 100 + TOKENS}
-    reply = {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice]}
+    reply = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [choice],
+    }
     return json.dumps({**reply, "usage": usage}).encode()

@@ -4,14 +4,15 @@
     python -m benchmarks.vllm_server [--calls 64] [--pairs 5] [--at-once 32] [--json FILE] [--folder DIR]
     python -m benchmarks.vllm_server --canned [--profile FILE]
 
-Ours is the whole call path, decode only: run, prompt, contract bound to the request, engine, strict validation,
-record and journal on disk. The bare client sends the very bodies that ours sends, less the log probabilities
-(its answers need not be judged), and reads the text. Both sides run in turns in one process, which side
-begins alternates, and the ratio of each pair is of calls a second. The processor time is this process's, all
-threads: ours less the bare client's is what Speeddial adds to a call. On few cores the server competes with it.
+Ours is the whole call path, decode only: run, prompt, contract bound to the request, engine, strict
+validation, record and journal on disk. The bare client sends bodies that ours would send (taken down before),
+less the log probabilities, and reads the JSON. No request comes twice, on either side, so that nothing is
+served from a cache but the prompt's prefix; the sides differ in a number at the request's end. They run in
+turns in one process, which one begins alternates, and a pair's ratio is of calls a second. Processor time is
+this process's, all threads: ours less the bare client's is what Speeddial adds. On few cores the server
+competes for them.
 
-With --canned the server is `benchmarks.canned`: its time is next to nothing, so the processor time is exact, and
-the throughput says how many calls a second this process could carry at most.
+With --canned the server is `benchmarks.canned`, whose time is next to nothing: for the processor time alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import asyncio
 import cProfile
 import json
 import os
-import pstats
 import statistics
 import tempfile
 import time
@@ -42,26 +42,33 @@ CASES = ROOT / "experts" / EXPERT / "cases.jsonl"
 
 
 class Turn(NamedTuple):
-    """One side's turn: all calls once."""
+    """One side's turn: so many calls."""
 
     seconds: float
     cpu: float
     latencies: list[float]
 
 
-async def turn(ask: Callable[[int], Awaitable[Any]], calls: int, at_once: int) -> Turn:
-    """Make all calls, so many at once; seconds by the clock and of this process's processor time."""
-    numbers = iter(range(calls))
+def requests(side: str, given: argparse.Namespace) -> Iterator[str]:
+    """One side's requests, no two alike: each has a constraint of its own."""
+    known = [row["input"] for _, row in read_objects(CASES)]
+    for number in range(given.calls * (given.pairs + 2)):
+        yield f"{known[number % len(known)]} ({side}{number})"
+
+
+async def turn(ask: Callable[[], Awaitable[None]], given: argparse.Namespace) -> Turn:
+    """Make the calls of one turn; seconds by the clock and of this process's processor time."""
+    numbers = iter(range(given.calls))
     latencies: list[float] = []
 
     async def worker() -> None:
-        for number in numbers:
+        for _ in numbers:
             started = time.perf_counter()
-            await ask(number)
+            await ask()
             latencies.append(time.perf_counter() - started)
 
     began, busy = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(worker() for _ in range(at_once)))
+    await asyncio.gather(*(worker() for _ in range(given.at_once)))
     return Turn(time.perf_counter() - began, time.process_time() - busy, latencies)
 
 
@@ -79,18 +86,18 @@ def runner(url: str, folder: Path) -> Iterator[Runner]:
 
 
 async def sent_bodies(inputs: list[str], folder: Path) -> list[dict[str, Any]]:
-    """What ours sends first for each request, by asking a server that keeps it."""
-    sent = []
+    """What ours sends for each request, by asking a server that keeps it."""
     with canned([EXPERT, "base"]) as url, runner(url, folder) as ours:
         await load_model(f"vllm:base@{url}").canary()
+        before = len(bodies(url))
         for text in inputs:
-            before = len(bodies(url))
             await ours.call(EXPERT, text, execute=False)
-            sent.append(bodies(url)[before])
+        sent = bodies(url)[before:]
+    assert len(sent) == len(inputs), "a canned answer was not taken at once"
     return sent
 
 
-async def compare(url: str, inputs: list[str], given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+async def compare(url: str, given: argparse.Namespace) -> dict[str, Any]:
     """Pairs of turns on one server."""
     import openai
 
@@ -100,50 +107,49 @@ async def compare(url: str, inputs: list[str], given: argparse.Namespace, folder
         max_retries=0,
         timeout=300,
     )
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        sent = await sent_bodies(inputs, Path(scratch))
-    for body in sent:
+    texts = requests("a", given)
+    with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
+        sent = iter(await sent_bodies(list(requests("b", given)), Path(scratch)))
+
+    async def bare() -> None:
+        body = next(sent)
         del body["logprobs"], body["top_logprobs"]
-        body["extra_body"] = {"structured_outputs": body.pop("structured_outputs")}
+        constraint = {"structured_outputs": body.pop("structured_outputs")}
+        reply = await client.chat.completions.create(**body, extra_body=constraint)
+        json.loads(reply.choices[0].message.content)
 
-    async def bare(number: int) -> str:
-        reply = await client.chat.completions.create(**sent[number % len(sent)])
-        return str(reply.choices[0].message.content)
-
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, runner(url, Path(scratch)) as ours:
-
+    with tempfile.TemporaryDirectory(dir=given.folder) as scratch, runner(url, Path(scratch)) as speeddial:
         ended: Counter[str] = Counter()
         asked: list[int] = []
 
-        async def through(number: int) -> None:
-            outcome = await ours.call(EXPERT, inputs[number % len(inputs)], execute=False)
+        async def ours() -> None:
+            outcome = await speeddial.call(EXPERT, next(texts), execute=False)
             ended[str(outcome.status)] += 1
             asked.append(len(outcome.interactions))
 
-        # Connections, the canary, and the server's grammars and prefixes, for both sides alike.
-        await turn(through, len(inputs), given.at_once)
-        await turn(bare, len(inputs), given.at_once)
+        # Connections, the canary, and the prompt's prefix on the server, for both sides alike.
+        await turn(ours, given)
+        await turn(bare, given)
         pairs: list[tuple[Turn, Turn]] = []
         for number in range(given.pairs):
             if number % 2:
-                theirs = await turn(bare, given.calls, given.at_once)
-                mine = await turn(through, given.calls, given.at_once)
+                theirs = await turn(bare, given)
+                mine = await turn(ours, given)
             else:
-                mine = await turn(through, given.calls, given.at_once)
-                theirs = await turn(bare, given.calls, given.at_once)
+                mine = await turn(ours, given)
+                theirs = await turn(bare, given)
             pairs.append((mine, theirs))
         if given.profile:
-            profile = cProfile.Profile()
-            profile.enable()
-            await turn(through, given.calls, given.at_once)
-            profile.disable()
-            pstats.Stats(profile).dump_stats(given.profile)
+            profile = cProfile.Profile(time.thread_time)  # the clock says nothing on a busy machine
+            await profile.runcall(turn, ours, given)
+            profile.dump_stats(given.profile)
     await client.close()
-    return {**report(pairs, given), "ended": dict(ended), "requests of ours a call": statistics.mean(asked)}
+    figures = report(pairs, given)
+    return {**figures, "ours: ended": dict(ended), "ours: requests a call": statistics.mean(asked)}
 
 
 def report(pairs: list[tuple[Turn, Turn]], given: argparse.Namespace) -> dict[str, Any]:
-    """The figures; milliseconds but for calls a second."""
+    """The figures, medians of the pairs; milliseconds but for calls a second."""
     ratios = [theirs.seconds / mine.seconds for mine, theirs in pairs]
     added = [(mine.cpu - theirs.cpu) / given.calls * 1000 for mine, theirs in pairs]
     figures: dict[str, Any] = {
@@ -155,15 +161,15 @@ def report(pairs: list[tuple[Turn, Turn]], given: argparse.Namespace) -> dict[st
         "pairs": len(pairs),
         "throughput, ours / bare": statistics.median(ratios),
         "of each pair": ratios,
-        "our processor time a call beyond the bare client's, ms": statistics.median(added),
+        "processor time that ours adds to a call": statistics.median(added),
     }
     for name, side in (("ours", 0), ("bare", 1)):
         turns = [pair[side] for pair in pairs]
         figures[f"{name}: calls a second"] = statistics.median(given.calls / one.seconds for one in turns)
-        figures[f"{name}: processor time a call, ms"] = statistics.median(
+        figures[f"{name}: processor time a call"] = statistics.median(
             one.cpu / given.calls * 1000 for one in turns
         )
-        figures[f"{name}: latency, ms"] = (
+        figures[f"{name}: latency"] = (
             statistics.median(value for one in turns for value in one.latencies) * 1000
         )
     return figures
@@ -176,25 +182,22 @@ def main() -> None:
     parser.add_argument("--url", default=os.environ.get("VLLM_BASE_URL", "http://127.0.0.1:8000"))
     parser.add_argument("--canned", action="store_true", help="on a server without a model")
     parser.add_argument("--calls", type=int, default=64, help="of each side in each pair")
-    parser.add_argument("--requests", type=int, default=32, help="different ones among the calls")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--at-once", type=int, default=32)
     parser.add_argument("--folder", type=Path, help="on the disk that the record is to be kept on")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     parser.add_argument("--profile", type=Path, help="also write a profile of one more turn of ours there")
     given = parser.parse_args()
-    rows = [row for _, row in read_objects(CASES)]
-    inputs = [row["input"] for row in rows][: given.requests]
     if given.canned:
         with canned([EXPERT, "base"]) as url:
-            figures = asyncio.run(compare(url, inputs, given, given.folder))
+            figures = asyncio.run(compare(url, given))
     else:
-        figures = asyncio.run(compare(given.url, inputs, given, given.folder))
+        figures = asyncio.run(compare(given.url, given))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     for name, value in figures.items():
         values = value if isinstance(value, list) else [value]
-        print(f"{name:55}", " ".join(f"{one:.4g}" if isinstance(one, float) else str(one) for one in values))
+        print(f"{name:42}", " ".join(f"{one:.4g}" if isinstance(one, float) else str(one) for one in values))
 
 
 if __name__ == "__main__":
