@@ -79,7 +79,8 @@ def runner(url: str, folder: Path) -> Iterator[Runner]:
         "expert_models": f"{EXPERT}=vllm:base@{url}",
         "planner": f"vllm:base@{url}",
         "workspace": str(folder),
-        "transport_timeout": 300,
+        "transport_timeout": 1800,
+        "max_seconds": 1800,
     }
     with Runner(Project.load(ROOT, settings)) as opened:
         yield opened
@@ -105,7 +106,7 @@ async def compare(url: str, given: argparse.Namespace) -> dict[str, Any]:
         base_url=f"{url.rstrip('/').removesuffix('/v1')}/v1",
         api_key=os.environ.get("VLLM_API_KEY") or "none",
         max_retries=0,
-        timeout=300,
+        timeout=1800,
     )
     texts = requests("a", given)
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:

@@ -14,7 +14,7 @@ from llguidance import LLMatcher
 from speeddial.contract import Contract
 from speeddial.contract.formats import byte_tokenizer
 from speeddial.contract.schemas import without_annotations
-from speeddial.models.witness import WitnessSearch
+from speeddial.models.grammars import GuidedTokenizer
 
 LONGEST = 4096
 """Bytes that may be added."""
@@ -43,7 +43,8 @@ def salvaged(text: str, contract: Contract) -> str:
 
 def _completed(text: str, grammar: str) -> str | None:
     """The completed text; empty when it was whole, None when it is no beginning or nothing was found."""
-    matcher = LLMatcher(byte_tokenizer(), grammar, log_level=0)
+    compiled = _tokenizer().compiled(grammar)
+    matcher = compiled.matcher()
     data = text.encode()
     taken = matcher.try_consume_tokens(list(data))
     if matcher.is_stopped() and matcher.is_accepting() and not data[taken:].strip():
@@ -52,14 +53,14 @@ def _completed(text: str, grammar: str) -> str | None:
         return None
     if matcher.is_accepting():  # a number, to which more digits might have come
         return text
-    ending = _search().quick(matcher, LONGEST)
+    ending = _tokenizer().search.quick(matcher, LONGEST, compiled.texts)
     return None if ending is None else (data + bytes(ending)).decode()
 
 
 @lru_cache(maxsize=1)
-def _search() -> WitnessSearch:
-    tokenizer = byte_tokenizer()
-    return WitnessSearch(tokenizer, tokenizer.eos_token)
+def _tokenizer() -> GuidedTokenizer:
+    bytes_only = byte_tokenizer()
+    return GuidedTokenizer("byte", bytes_only.vocab_size, bytes_only.eos_token)
 
 
 @lru_cache(maxsize=16)
