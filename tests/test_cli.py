@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from chat_server import ChatServer
 
-from speeddial.models.vllm import SERVER_FLAG
-
 from speeddial.models.base_model import BaseModel
+from speeddial.models.vllm import SERVER_FLAG
 
 MakeProject = Callable[..., Path]
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_ENGINE, EXIT_LIMIT, EXIT_PERSON = 0, 1, 2, 3, 4, 5
