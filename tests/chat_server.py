@@ -59,6 +59,8 @@ class ChatServer:
     latches: bool = False
     """After a schema without ``allOf`` it takes any JSON for an ``allOf``, as xgrammar does."""
     free_whitespace: bool = False
+    indents: bool = False
+    ignores_bias: bool = False
     strict_subset: bool = False
     """Refuses what OpenAI's strict mode refuses: a union at the root, keys that are not required."""
     refuses_logprobs: bool = False
@@ -147,11 +149,12 @@ class ChatServer:
         if self.refuses_logprobs and body.get("logprobs"):
             return answer(handler, 400, {"error": {"message": "logprobs are not supported with this model"}})
         schema = self._schema(body)
+        biased = bool(body.get("logit_bias")) and not self.ignores_bias
         if schema is None:
-            return answer(handler, 200, self._completion(body, CHATTER, "stop"))
+            return answer(handler, 200, self._completion(body, " \n" if biased else CHATTER, "stop"))
         if self.strict_subset and (why := _outside_subset(schema, root=True)):
             return answer(handler, 400, {"error": {"message": f"Invalid schema for response_format: {why}"}})
-        spaces = self.free_whitespace and bool(body.get("logit_bias"))
+        spaces = self.free_whitespace and biased
         if self.free_whitespace:
             schema = {key: value for key, value in schema.items() if key != "x-guidance"}
         else:
@@ -160,6 +163,8 @@ class ChatServer:
             text, finish = decode(self._as_latched(schema), body.get("max_tokens", 4096), likes_spaces=spaces)
         except ValueError as error:
             return answer(handler, 400, {"error": {"message": f"Grammar error: {error}", "code": 400}})
+        if self.indents and finish == "stop":
+            text = json.dumps(json.loads(text), indent=4)
         return answer(handler, 200, self._completion(body, text, finish))
 
     def _schema(self, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -216,6 +221,16 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     """No answer at all: the connection ends."""
     handler.close_connection = True
     handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def stream(handler: BaseHTTPRequestHandler) -> None:
+    """Server-sent events, whether asked for or not."""
+    chunk = {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"content": "1"}}],
+    }
+    answer(handler, 200, f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n", "text/event-stream")
 
 
 def fault(status: int, message: str, **error: Any) -> Callable[[BaseHTTPRequestHandler], None]:

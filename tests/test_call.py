@@ -317,6 +317,18 @@ def test_nothing_is_sent_to_an_engine_whose_constraint_is_not_proven(desk: Desk)
     assert model.requests == []
 
 
+def test_an_unproven_engine_that_is_allowed_serves_and_every_place_says_so(desk: Desk) -> None:
+    desk.script("adder", [ADD], proven=False)
+    runner = desk.runner(allow_unproven=True)
+    outcome = desk.call(runner, "adder", "What is 2 and 3?")
+    assert (outcome.status, outcome.value) == (Status.EXACT, 5)
+    assert outcome.receipt is not None and not outcome.receipt.constrained
+    assert outcome.as_call()["unproven"] == "unproven: scripted to fail its canary"
+    (decoded,) = [event for event in desk.events if event.type == "call"]
+    assert decoded.unproven == "unproven: scripted to fail its canary"
+    assert rows(runner)[0].receipt["constrained"] is False
+
+
 def test_without_execution_the_call_is_decoded_and_no_tool_runs(desk: Desk) -> None:
     desk.script("writer", [NOTE])
     runner = desk.runner()

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import ChatServer
 
 from speeddial.models.base_model import BaseModel
+from speeddial.models.vllm import SERVER_FLAG
 
 MakeProject = Callable[..., Path]
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_ENGINE, EXIT_LIMIT, EXIT_PERSON = 0, 1, 2, 3, 4, 5
@@ -310,6 +312,38 @@ def test_doctor_runs_the_canaries(project: Path) -> None:
     done = speeddial(project, "doctor")
     assert done.returncode == EXIT_DONE, done.stdout + done.stderr
     assert "engine\tscripted\tok" in done.stdout and "setting\tmax_steps" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("allowed", "state", "code"), [("0", "failed", EXIT_ENGINE), ("1", "unproven", EXIT_DONE)]
+)
+def test_doctor_names_an_endpoint_without_proof_and_the_flag_that_mends_it(
+    project: Path, allowed: str, state: str, code: int
+) -> None:
+    with ChatServer(latches=True).running() as server:
+        model = f"vllm:base@{server.url}"
+        done = speeddial(project, "doctor", SPEEDDIAL_MODEL=model, SPEEDDIAL_ALLOW_UNPROVEN=allowed)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"engine\t{model}")]
+    assert line.split("\t")[2] == state
+    assert "an allOf of two after a plain schema was not enforced" in line
+    assert SERVER_FLAG in line
+    assert done.returncode == code
+
+
+def test_show_says_what_was_not_proven_and_the_export_leaves_it_out(project: Path) -> None:
+    with ChatServer(latches=True).running() as server:
+        given = {"SPEEDDIAL_MODEL": f"vllm:base@{server.url}", "SPEEDDIAL_ALLOW_UNPROVEN": "1"}
+        done = speeddial(project, "call", "adder", "add", "--json", **given)
+        result = json.loads(done.stdout)
+        assert result["receipt"]["constrained"] is False
+        assert result["unproven"].startswith("unproven: an allOf of two")
+        shown = speeddial(project, "show", "last")
+    assert "constraint: unproven: an allOf of two" in shown.stdout
+    out = project / "out.jsonl"
+    left = speeddial(project, "trace", "export", "--out", str(out))
+    assert "0 examples" in left.stderr and "its constraint was not proven" in left.stderr
+    asked = speeddial(project, "trace", "export", "--out", str(out), "--unproven")
+    assert "1 examples" in asked.stderr
 
 
 def test_no_colour_and_no_control_characters_when_piped(project: Path) -> None:

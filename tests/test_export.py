@@ -44,6 +44,7 @@ def decode(
     options: dict[str, Any] = {"expert": "adder", "model": "scripted", "step": 1, "tools": TOOLS, **fields}
     kind = options.pop("kind", "model")
     history = options.pop("history", [])
+    receipt = options.pop("receipt", {"constrained": True, "backend": "b"})
     asked = record.start_interaction(
         run, kind, messages=[Message("system", "You are adder."), Message("user", said), *history], **options
     )
@@ -52,10 +53,19 @@ def decode(
         status,
         raw="...",
         parsed=parsed,
-        receipt={"constrained": True, "backend": "b"},
+        receipt=receipt,
         confidence=0.75,
     )
     return asked
+
+
+def test_a_decode_whose_constraint_was_not_proven_is_left_out_unless_asked_for(record: Record) -> None:
+    receipt = {"constrained": False, "backend": "b", "proven_by": "unproven: no"}
+    decode(record, record.begin_run("x"), "add 1", receipt=receipt)
+    rows, report = lines(record)
+    assert (rows, report.skipped) == ([], {"its constraint was not proven": 1})
+    (row,), _ = lines(record, unproven=True)
+    assert row["metadata"]["constrained"] is False
 
 
 def lines(record: Record, **options: Any) -> tuple[list[dict[str, Any]], ExportReport]:

@@ -47,6 +47,19 @@ def test_a_wrong_value_is_named_with_its_source(tmp_path: Path, text: str, word:
         Settings.load(project_file(tmp_path, text), environment={})
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("1", True), ("Yes", True), ("false", False), ("0", False)]
+)
+def test_a_switch_is_set_by_words(text: str, value: bool) -> None:
+    settings = Settings.load(None, None, {"SPEEDDIAL_ALLOW_UNPROVEN": text})
+    assert settings.allow_unproven is value
+
+
+def test_a_switch_takes_no_other_word() -> None:
+    with pytest.raises(SettingsError, match="SPEEDDIAL_ALLOW_UNPROVEN: allow_unproven = 'maybe'"):
+        Settings.load(None, None, {"SPEEDDIAL_ALLOW_UNPROVEN": "maybe"})
+
+
 def test_models_per_expert_come_as_a_table_or_as_text(tmp_path: Path) -> None:
     root = project_file(tmp_path, '[tool.speeddial.expert_models]\ntables = "scripted"\n')
     assert Settings.load(root, environment={}).expert_models == {"tables": "scripted"}

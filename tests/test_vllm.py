@@ -80,6 +80,24 @@ async def test_a_server_that_latches_the_wrong_back_end_is_refused_with_the_flag
     assert SERVER_FLAG in canary.detail
 
 
+async def test_an_unproven_server_serves_when_that_is_allowed_and_the_receipt_says_so() -> None:
+    with ChatServer(honours=("guided_json",), latches=True).running() as server:
+        completion = await complete(VLLMModel(f"base@{server.url}"), allow_unproven=True)
+    PAIR.parse(completion.text)
+    assert not completion.receipt.constrained
+    assert "allOf" in completion.receipt.unproven
+    assert "guided_json" in server.bodies[-1], "the field that the server honours was not used"
+
+
+async def test_whitespace_is_not_judged_by_a_server_that_ignores_the_bias() -> None:
+    with ChatServer(free_whitespace=True, ignores_bias=True).running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        canary = await model.canary()
+        await model.aclose()
+    assert canary.passed
+    assert "whitespace not tested" in canary.detail
+
+
 async def test_free_whitespace_is_served_but_named() -> None:
     with ChatServer(free_whitespace=True).running() as server:
         model = VLLMModel(f"base@{server.url}")

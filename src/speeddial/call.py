@@ -70,7 +70,7 @@ class _GaveUp:
     """Its last decode, which the next member's is escalated from."""
     engine: bool = False
     unsure_try: int | None = None
-    """Number of the try whose valid call had too little confidence."""
+    """Number of the try whose valid call is in doubt; see `_doubt`."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ class Caller:
             reply = await self._exchange.ask(
                 replace(question, key=f"{place}/{number}/model", messages=messages, attempt=number)
             )
-            trail.interactions.append(reply.interaction)
+            trail.interactions.extend(reply.rows)
             if reply.completion.text == said:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
@@ -308,7 +308,7 @@ class Caller:
         """Act on a valid call.
 
         Args:
-            sure: take it whatever its confidence.
+            sure: take it whatever its confidence, and though it was salvaged.
         """
         call: ToolCall = reply.value
         if call.is_refusal:
@@ -325,16 +325,14 @@ class Caller:
                 status=str(reply.status),
                 confidence=reply.completion.confidence,
                 latency_ms=reply.completion.latency_ms,
+                unproven=reply.completion.receipt.unproven,
             )
         )
-        confidence, threshold = reply.completion.confidence, member.expert.threshold
-        if not sure and confidence is not None and confidence < threshold:
-            return _GaveUp(
-                f"unsure ({confidence:.2f} where {threshold:.2f} is needed)",
-                interaction=reply.interaction,
-                unsure_try=2 if place.endswith("/2") else 1,
-            )
         tool = self._registry.tools[call.name]
+        doubt = "" if sure else _doubt(reply, member.expert.threshold, tool)
+        if doubt:
+            number = 2 if place.endswith("/2") else 1
+            return _GaveUp(doubt, interaction=reply.interaction, unsure_try=number)
         outcome = _outcome(phone, member, reply, tuple(trail.interactions))
         if not self._execute:
             return replace(outcome, resolved=await asyncio.to_thread(_resolved, tool, call, context))
@@ -346,7 +344,7 @@ class Caller:
     async def _take_unsure(
         self, phone: Phone, member: _Member, number: int, why: _GaveUp, key: str, trail: _Trail
     ) -> CallOutcome:
-        """Nobody was surer: a person says whether this call is to be taken."""
+        """Nobody did better: a person says whether this call is to be taken."""
         place = f"{key}/{member.name}"
         prepared = await self._prepare(member.expert, self._context(phone))
         reply = self._exchange.replay(f"{place}/{number}/model", prepared.contract)
@@ -356,7 +354,11 @@ class Caller:
         if not self._execute:
             return unsure
         call: ToolCall = reply.value
-        decision = self._actor.approval(phone, call, f"{place}/unsure", f"{member.name} is {why.reason}")
+        # --yes approves what a model meant to do; what was cut off nobody has read to its end.
+        blanket = reply.status is not Status.SALVAGED
+        decision = self._actor.approval(
+            phone, call, f"{place}/unsure", f"{member.name} is {why.reason}", blanket=blanket
+        )
         if decision is not None:
             return replace(unsure, **vars(decision))
         ended = await self._ask_member(phone, member, place, trail, unsure_try=number)
@@ -395,6 +397,16 @@ def planner_model(registry: Registry) -> str:
     except NotFound:
         own = ""
     return own if own and settings.is_default("planner") else settings.planner
+
+
+def _doubt(reply: Reply, threshold: float, tool: Tool) -> str:
+    """Why a valid call is taken only if nobody gives a better one and a person agrees; empty for none."""
+    if reply.status is Status.SALVAGED and tool.effect != "read":
+        return "cut off before the end of its answer"
+    confidence = reply.completion.confidence
+    if confidence is not None and confidence < threshold:
+        return f"unsure ({confidence:.2f} where {threshold:.2f} is needed)"
+    return ""
 
 
 def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[int, ...]) -> CallOutcome:

@@ -64,6 +64,8 @@ class CallDecoded(Event):
     status: str
     confidence: float | None = None
     latency_ms: float = 0.0
+    unproven: str = ""
+    """Why the engine's constraint is not proven; empty when it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -21,13 +21,17 @@ from speeddial.errors import (
     SpeeddialError,
 )
 from speeddial.events import Event
-from speeddial.messages import Message, Status, ToolCall
+from speeddial.messages import Message, Status, ToolCall, compact_json
 from speeddial.models import Completion, Receipt, Request, load_model
 from speeddial.record import InteractionRow, JournalKey, Record
 from speeddial.settings import Settings
 
 BACKOFF_SECONDS = 0.2
 """Wait before the first transport retry; doubled for each one after it."""
+
+MORE = 4
+"""How many times as many tokens an answer may have that was cut off the first time."""
+_LARGER = "/larger"
 
 Emit = Callable[[Event], None]
 
@@ -133,6 +137,13 @@ class Reply:
     """Parsed by the contract; None when `error` is set."""
     status: Status
     error: ContractViolation | None = None
+    rows: tuple[int, ...] = ()
+    """Every row that it took: two where the first answer was cut off."""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the budget ended before the answer did."""
+        return self.completion.finish == "length" and self.status in (Status.SALVAGED, Status.FAILED)
 
 
 class Exchange:
@@ -154,13 +165,34 @@ class Exchange:
         self._told: dict[int, Completion] = {}
 
     async def ask(self, question: Question) -> Reply:
-        """Decode once and validate strictly; a finished answer comes from the journal.
+        """Decode and validate strictly; a finished answer comes from the journal.
+
+        An answer that its budget cut off is asked for once more with a larger one. What is cut off even
+        then is salvaged where that can be done; whoever takes it decides what it is good for.
 
         Raises:
             EngineError: the engine failed and the transport retries are used up.
             LimitReached: the run has nothing left; nothing was sent.
             RecordError: it could not be recorded, so it was not used.
         """
+        reply = await self._ask_once(question)
+        if not reply.cut_off:
+            return reply
+        larger = replace(
+            question,
+            key=f"{question.key}{_LARGER}",
+            max_tokens=MORE * question.max_tokens,
+            parent=reply.interaction,
+            reason="the answer was cut off",
+        )
+        try:
+            again = await self._ask_once(larger)
+        except EngineError:
+            # More than the model's context holds, for instance; the failure is on record.
+            return reply
+        return replace(again, rows=(*reply.rows, *again.rows))
+
+    async def _ask_once(self, question: Question) -> Reply:
         known = self.known(question.key)
         if known is not None:
             completion = self.completion(known)
@@ -221,7 +253,7 @@ class Exchange:
         Raises:
             RecordError: there is none under this key.
         """
-        known = self.known(key)
+        known = self.known(f"{key}{_LARGER}") or self.known(key)
         if known is None:
             raise RecordError(f"journal: {self.run} has no answer under {key}")
         return _judge(contract, None, self.row(known).attempt, known, self.completion(known))
@@ -247,6 +279,7 @@ class Exchange:
             tokens_forced=row.tokens_forced,
             confidence=row.confidence,
             finish="length" if row.finish == "length" else "stop",
+            completed=compact_json(row.parsed) if row.status == Status.SALVAGED else "",
             latency_ms=row.latency_ms or 0.0,
             cost=row.cost,
         )
@@ -277,6 +310,7 @@ class Exchange:
                 adapter_name=question.asked if question.adapter else "",
                 max_tokens=min(question.max_tokens, max(1, self.usage.tokens_left)),
                 timeout=min(self._settings.transport_timeout, max(0.1, self.usage.seconds_left)),
+                allow_unproven=self._settings.allow_unproven,
             )
             try:
                 return await load_model(question.model).complete(request)
@@ -297,20 +331,26 @@ def _judge(
     completion: Completion,
 ) -> Reply:
     try:
-        value = contract.parse(completion.text)
+        value = contract.parse(completion.completed or completion.text)
         problems = check(value) if check else []
+        if completion.completed and not _names_its_tool(completion.text, value):
+            problems = [Problem("", "a whole answer", "one that was cut off before the name of its tool")]
         if problems:
             raise ContractViolation(problems, raw=completion.text)
     except ContractViolation as error:
-        return Reply(interaction, completion, None, Status.FAILED, error)
-    if isinstance(value, ToolCall) and value.is_refusal:
-        status = Status.REFUSED
-    elif completion.finish == "length":
-        # The engine closed the text when its budget ran out: valid, but not all that it meant to say.
+        return Reply(interaction, completion, None, Status.FAILED, error, rows=(interaction,))
+    if completion.completed:
         status = Status.SALVAGED
+    elif isinstance(value, ToolCall) and value.is_refusal:
+        status = Status.REFUSED
     else:
         status = Status.EXACT if attempt == 1 else Status.CORRECTED
-    return Reply(interaction, completion, value, status)
+    return Reply(interaction, completion, value, status, rows=(interaction,))
+
+
+def _names_its_tool(text: str, value: Any) -> bool:
+    """Whether a cut-off text got as far as the name; a call whose very tool was made up is no call."""
+    return not isinstance(value, ToolCall) or compact_json(value.name) in text.partition('"name"')[2]
 
 
 def now_text() -> str:

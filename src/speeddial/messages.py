@@ -52,7 +52,7 @@ class Status(StrEnum):
     CORRECTED = "corrected"
     """Right after the error was fed back."""
     SALVAGED = "salvaged"
-    """Completed from truncated text without a model call."""
+    """Completed from truncated text without a model call: valid, but not all that the model meant to say."""
     REFUSED = "refused"
     """The expert said that it cannot serve this."""
     QUESTION = "question"

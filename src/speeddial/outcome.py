@@ -120,6 +120,8 @@ class CallOutcome:
             line["served_by"] = self.served_by
         if self.error:
             line["error"] = self.error
+        if self.receipt is not None and self.receipt.unproven:
+            line["unproven"] = self.receipt.unproven
         return line | {"confidence": self.confidence, "latency_ms": round(self.latency_ms, 1)}
 
     def as_json(self) -> dict[str, Any]:

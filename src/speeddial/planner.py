@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from speeddial.adapters import is_tuned
 from speeddial.call import Registry, planner_model
 from speeddial.contract import problems_text
-from speeddial.errors import PlanError, Problem
+from speeddial.errors import ContractViolation, PlanError, Problem
 from speeddial.events import PlanMade
 from speeddial.exchange import Emit, Exchange, Question, now_text
-from speeddial.messages import Message
+from speeddial.messages import Message, Status
 from speeddial.plan import Plan, candidates, check_plan, plan_contract, planner_messages
 
 
@@ -87,7 +87,7 @@ class Planner:
             reply = await self._exchange.ask(
                 replace(question, key=f"{key}/{number}", messages=messages, attempt=number)
             )
-            if reply.error is None:
+            if reply.error is None and reply.status is not Status.SALVAGED:
                 plan = Plan.model_validate(reply.value)
                 self._emit(
                     PlanMade(
@@ -99,11 +99,15 @@ class Planner:
                     )
                 )
                 return plan
-            problems = reply.error.problems
+            # Of a plan that was cut off the last steps are missing, and how many nobody knows.
+            error = reply.error or ContractViolation(
+                [Problem("steps", "a plan that ends", "one that was cut off")], example=contract.example_text
+            )
+            problems = error.problems
             if reply.completion.text == said:
                 break
             said = reply.completion.text
-            feedback = problems_text(problems, reply.error.example)
+            feedback = problems_text(problems, error.example)
             question = replace(question, parent=reply.interaction, reason=feedback)
             messages = (*messages, Message("assistant", said), Message("user", f"Wrong:\n{feedback}"))
         raise PlanError(problems)

@@ -54,6 +54,8 @@ class Settings:
     """Tries after the first when an engine cannot be reached."""
     transport_timeout: float = 60.0
     """Seconds an engine may take for one call."""
+    allow_unproven: bool = False
+    """Whether engines that failed their canary may serve; their calls are recorded as unproven."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Setting -> where its value came from; filled in by `load`."""
 
@@ -159,6 +161,8 @@ def _convert(name: str, value: Any, source: str) -> Any:
         return _expert_models(value, source)
     if kind is str and isinstance(value, str):
         return value
+    if kind is bool:
+        return _switch(name, value, source)
     try:
         if kind is int and not isinstance(value, bool) and not isinstance(value, float):
             return _at_least_zero(int(value))
@@ -169,6 +173,14 @@ def _convert(name: str, value: Any, source: str) -> Any:
     raise SettingsError(
         f"{source}: {name} = {value!r}", hint=f"give {name} as a {kind.__name__}, not below zero"
     )
+
+
+def _switch(name: str, value: Any, source: str) -> bool:
+    said = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    known = value if isinstance(value, bool) else said.get(str(value).lower())
+    if known is None:
+        raise SettingsError(f"{source}: {name} = {value!r}", hint=f"give {name} as true or false")
+    return known
 
 
 def _at_least_zero(value: _Number) -> _Number:

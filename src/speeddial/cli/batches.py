@@ -129,7 +129,7 @@ def run_line(result: RunResult | SpeeddialError) -> dict[str, Any]:
     """A result line of `batch`, less its id."""
     if isinstance(result, SpeeddialError):
         return {"run_id": None, "status": "failed", "answer": "", "calls": [], "error": result.message}
-    keys = ("step", "expert", "name", "arguments", "resolved", "status")
+    keys = ("step", "expert", "name", "arguments", "resolved", "status", "unproven")
     calls = [outcome.as_call() for outcome in result.calls]
     line: dict[str, Any] = {
         "run_id": result.run_id,

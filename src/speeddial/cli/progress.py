@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MARKS = {
     "exact": "[green]✓[/green]",
     "corrected": "[green]✓[/green]",
-    "salvaged": "[green]✓[/green]",
+    "salvaged": "[yellow]✓[/yellow]",
     "escalated": "[yellow]✓[/yellow]",
     "refused": "[yellow]-[/yellow]",
 }
@@ -70,9 +70,12 @@ class Progress:
             case events.CallDecoded():
                 sure = "" if event.confidence is None else f" {event.confidence:.2f}"
                 arguments = plain(", ".join(f"{name}={value!r}" for name, value in event.arguments.items()))
+                proof = (
+                    f"\n  [yellow]{event.step}. {plain(event.unproven)}[/yellow]" if event.unproven else ""
+                )
                 return (
                     f"  [dim]{event.step}. {plain(event.name)}({arguments}) "
-                    f"{event.status}{sure} {event.latency_ms:.0f} ms[/dim]"
+                    f"{event.status}{sure} {event.latency_ms:.0f} ms[/dim]{proof}"
                 )
             case events.ToolFinished(error=str(error)) if error:
                 return f"  [dim]{event.step}. {plain(event.tool)}: {plain(error)}[/dim]"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speeddial.cli.output import data, emit, plain, table, talk
+from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
     from speeddial.record import Record
@@ -82,7 +83,7 @@ def show(
         proof = (
             f"{receipt.get('backend', '')}, {receipt.get('proven_by', '')}"
             if receipt.get("constrained")
-            else "none"
+            else receipt.get("proven_by") or "none"
         )
         data(
             f"    model {item.model}{' + ' + item.adapter if item.adapter else ''}, "
@@ -91,6 +92,8 @@ def show(
         if item.reason:
             data(f"    because {item.reason}")
         data(f"    {item.raw or item.error}")
+        if item.status == Status.SALVAGED:
+            data(f"    cut off there; completed without the model to {compact_json(item.parsed)}")
     if row.answer:
         data(f"\nanswer   {row.answer}")
     if row.error:
@@ -104,6 +107,9 @@ def export(
     status: Annotated[
         list[str] | None, typer.Option(help="Calls of these statuses; exact and corrected unless given.")
     ] = None,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
+    ] = False,
 ) -> None:
     """Export the record as training data: OpenAI chat JSONL with tools."""
     from speeddial.record.export import DEFAULT_STATUSES, export_chat
@@ -115,6 +121,7 @@ def export(
             runs=[record.resolve(name) for name in run or ()],
             expert=expert,
             statuses=tuple(status or DEFAULT_STATUSES),
+            unproven=unproven,
         )
     skipped = "".join(f"; left out {count}: {reason}" for reason, count in report.skipped.items())
     talk().print(f"{report.lines} examples in {plain(out)}{plain(skipped)}")

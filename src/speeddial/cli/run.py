@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from speeddial.project import Project
 
 Json = Annotated[bool, typer.Option("--json", help="NDJSON events, then a final record with type result.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Approve tools and the model download.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Approve tools and the model download, but no call that was cut off.")
+]
 NoExecute = Annotated[bool, typer.Option("--no-execute", help="Decode only; run no tool.")]
 Inputs = Annotated[
     list[Path] | None,

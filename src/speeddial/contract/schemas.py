@@ -53,6 +53,7 @@ IN_PLACE = [
     "unevaluatedItems",
     "unevaluatedProperties",
 ]
+_INNER = frozenset([*IN_MAPS, *IN_LISTS, *IN_PLACE])
 
 
 def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -> Any:
@@ -63,19 +64,21 @@ def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -
     if not isinstance(schema, dict):
         return schema
     result = dict(schema)
+    if _INNER.isdisjoint(result):  # most are
+        return change(result, path)
     for keyword in IN_MAPS:
-        if isinstance(inner := result.get(keyword), dict):
+        if keyword in result and isinstance(inner := result[keyword], dict):
             result[keyword] = {
                 name: rewrite(item, change, _path_in(keyword, name, path)) for name, item in inner.items()
             }
     for keyword in IN_LISTS:
-        if isinstance(inner := result.get(keyword), list):
+        if keyword in result and isinstance(inner := result[keyword], list):
             result[keyword] = [
                 rewrite(item, change, f"{path}[{index}]" if keyword == "prefixItems" else path)
                 for index, item in enumerate(inner)
             ]
     for keyword in IN_PLACE:
-        if isinstance(inner := result.get(keyword), dict):
+        if keyword in result and isinstance(inner := result[keyword], dict):
             at = f"{path}[]" if keyword in ("items", "contains", "unevaluatedItems") else path
             at = join(path, "*") if keyword == "additionalProperties" else at
             result[keyword] = rewrite(inner, change, at)

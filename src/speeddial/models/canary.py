@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from speeddial.errors import EngineRefused
-from speeddial.messages import Message
+from speeddial.messages import Message, compact_json
 from speeddial.models.model import Canary
 
 PROBE_TOKENS = 128
@@ -45,6 +45,10 @@ class Probe:
         except ValueError:
             return f"the answer {text[:60]!r} is not JSON"
         return "" if value in self.accepted else f"the answer {text[:60]!r} is outside the schema"
+
+    def is_compact(self, text: str) -> bool:
+        """Whether an accepted answer came without white space."""
+        return any(text == compact_json(value) for value in self.accepted)
 
 
 def plain_probe() -> Probe:
@@ -103,9 +107,9 @@ async def prove(send: Callable[[Probe], Awaitable[str]], probes: Sequence[Probe]
     return ""
 
 
-def passed(backend: str, detail: str) -> Canary:
+def passed(backend: str, detail: str, unenforced: Sequence[str] = ()) -> Canary:
     """The outcome of a proof that held, dated now."""
-    return Canary(True, backend, detail, _now())
+    return Canary(True, backend, detail, _now(), tuple(unenforced))
 
 
 def failed(backend: str, detail: str) -> Canary:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -33,6 +33,8 @@ class Request:
     seed: int = 0
     timeout: float = 60.0
     """Seconds until the engine gives up with `EngineTimeout`."""
+    allow_unproven: bool = False
+    """Whether it may be sent to an engine whose constraint is not proven."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,12 @@ class Receipt:
     """Grammar back end with version, e.g. ``llguidance 1.9.1 via outlines 1.3.3``."""
     schema_hash: str
     proven_by: str = ""
-    """What proves it: ``in-process`` or ``canary 2026-11-22T08:00:00Z``; empty when nothing does."""
+    """What proves it: ``in-process`` or ``canary 2026-11-22T08:00:00Z``; otherwise ``unproven: REASON``."""
+
+    @property
+    def unproven(self) -> str:
+        """Why the call counts as unconstrained; empty when its constraint is proven."""
+        return "" if self.constrained else self.proven_by or "unproven"
 
     def as_dict(self) -> dict[str, str | bool]:
         return {
@@ -80,6 +87,8 @@ class Completion:
     confidence: float | None = None
     """Geometric mean probability of the tokens that were the model's own choice; None when unknown."""
     finish: Literal["stop", "length"] = "stop"
+    completed: str = ""
+    """`text` with a shortest ending found by search, where the budget cut it off and one was found."""
     latency_ms: float = 0.0
     cost: float = 0.0
     """In US dollars, from the price table in the settings; 0 for local engines."""
@@ -94,6 +103,15 @@ class Canary:
     detail: str
     at: str = ""
     """UTC time, ISO 8601."""
+    unenforced: tuple[str, ...] = ()
+    """Kinds of rules that this engine leaves to the validator, seen while it passed."""
+
+    def receipt(self, schema_hash: str) -> Receipt:
+        """The receipt of a call of an engine that gave this proof, or failed to."""
+        if not self.passed:
+            return Receipt(False, self.backend, schema_hash, f"unproven: {self.detail}")
+        but = f", but for {' and '.join(self.unenforced)}" if self.unenforced else ""
+        return Receipt(True, self.backend, schema_hash, f"canary {self.at}{but}")
 
 
 class Model(ABC):
@@ -138,16 +156,25 @@ class Model(ABC):
         """Decode one request under its contract.
 
         Raises:
-            UnprovenConstraint: the canary failed, so the request was not sent.
+            UnprovenConstraint: the canary failed, so the request was not sent unless it allows that.
             EngineError: the engine failed; `retryable` says whether trying again can help.
         """
         canary = await self.canary()
-        if not canary.passed:
+        if not canary.passed and not request.allow_unproven:
             raise UnprovenConstraint(
                 f"{self.name}: constrained decoding is not live ({canary.detail})",
-                hint="run `speeddial doctor` to see what the server must be started with",
+                hint="see `speeddial doctor`; allow_unproven lets it serve as it is, and that is recorded",
             )
-        return await self._complete(request, canary)
+        completion = await self._complete(request, canary)
+        if not canary.passed:
+            completion = replace(completion, receipt=canary.receipt(request.contract.schema_hash))
+        if completion.finish == "length" and not completion.completed:
+            # Here, as llguidance and numpy cost every command that asks no model 0.1 s.
+            from speeddial.models.salvage import salvaged
+
+            completed = await asyncio.to_thread(salvaged, completion.text, request.contract)
+            completion = replace(completion, completed=completed)
+        return completion
 
     async def aclose(self) -> None:  # noqa: B027 - most engines hold nothing to release
         """Release what the engine holds; safe to call twice."""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 
-@lru_cache(maxsize=256)
 def output_type(schema_text: str) -> Any:
-    """The outlines type of a schema given as JSON text; cached, since outlines checks each anew (2 ms)."""
+    """The outlines type of a contract's schema, given as JSON text."""
+    return _unchecked()(schema_text)
+
+
+@cache
+def _unchecked() -> Any:
     from outlines.types import JsonSchema
 
-    return JsonSchema(schema_text)
+    class Unchecked(JsonSchema):
+        """Without outlines' check, 15 ms for an expert's calls: a contract has checked its schema itself."""
+
+        def __init__(self, schema: str) -> None:
+            self.schema = schema
+            self.whitespace_pattern = None
+
+    return Unchecked

@@ -98,7 +98,7 @@ class Server:
         budget_field: str = "max_tokens",
         **fields: Any,
     ) -> Reply:
-        """One chat completion under a JSON schema (None: under whatever `fields` carry).
+        """One chat completion under a JSON schema (None: under what `fields` carry, if anything).
 
         Raises:
             EngineTimeout: no whole answer within `seconds`.
@@ -196,6 +196,11 @@ class Server:
 
     def _check(self, reply: Any) -> None:
         """The client does not check what it decodes: a web page comes as a string, any JSON as it is."""
+        if isinstance(reply, str) and reply.lstrip().startswith(("data:", "event:")):
+            raise EngineRefused(
+                f"{self.label}: the server streams its answer, which was not asked of it",
+                hint="turn forced streaming off, on the server or on the gateway before it",
+            )
         choices = getattr(reply, "choices", None)
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = getattr(choice, "message", None)

@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 from speeddial.contract.grammar import WHITESPACE
 from speeddial.errors import EngineRefused, EngineUnreachable
-from speeddial.messages import compact_json
 from speeddial.models import canary as proof
 from speeddial.models.canary import PROBE_TOKENS, Probe
-from speeddial.models.model import Canary, Completion, Model, Receipt, Request
+from speeddial.models.model import Canary, Completion, Model, Request
 from speeddial.models.server import Server, split_address
 
 SERVER_FLAG = """--structured-outputs-config '{"backend":"guidance","disable_any_whitespace":true}'"""
@@ -63,7 +62,7 @@ class VLLMModel(Model):
             raise
         return Completion(
             text=reply.text,
-            receipt=Receipt(True, canary.backend, request.contract.schema_hash, f"canary {canary.at}"),
+            receipt=canary.receipt(request.contract.schema_hash),
             model=self.name if served == self.served_name else f"{self.name}#{served}",
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
@@ -86,11 +85,11 @@ class VLLMModel(Model):
             if fault:
                 faults.append(f"{form}: {fault}")
                 continue
+            self._form = form
             # After the plain schema, on purpose: see latch_probe.
             fault = await proof.prove(send, [proof.latch_probe()])
             if fault:
                 return proof.failed(backend, f"{fault}; start the server with {SERVER_FLAG}")
-            self._form = form
             return proof.passed(backend, f"proven by behaviour; {await self._whitespace(form)}")
         return proof.failed(server, f"{'; '.join(faults)}; start vLLM 0.12 or newer with {SERVER_FLAG}")
 
@@ -109,7 +108,8 @@ class VLLMModel(Model):
         """Whether free whitespace is shut out: ask for nothing else and see whether any comes.
 
         Free whitespace is not wrong, but a model that likes it runs into the token budget (research: 7 %
-        of outputs finish, 75 % when compact).
+        of outputs finish, 75 % when compact). Asked without a schema first, for a server that ignores the
+        bias would look compact.
         """
         answer = await self._server.ask(
             "/tokenize", {"model": self.served_name, "prompt": " \n", "add_special_tokens": False}
@@ -117,15 +117,25 @@ class VLLMModel(Model):
         tokens = answer.get("tokens") if isinstance(answer, dict) else None
         if not isinstance(tokens, list) or not tokens:
             return "whitespace not tested"
+        bias = {str(token): 100 for token in tokens}
         probe = proof.plain_probe()
         try:
-            text = await self._probe(probe, form, logit_bias={str(token): 100 for token in tokens})
+            free = await self._server.chat(
+                self.served_name,
+                probe.messages,
+                schema=None,
+                max_tokens=4,
+                seconds=PROBE_TIMEOUT,
+                logit_bias=bias,
+            )
+            text = await self._probe(probe, form, logit_bias=bias)
         except EngineRefused:
             return "whitespace not tested"
-        compact = any(text == compact_json(value) for value in probe.accepted)
+        if free.text.strip():
+            return "whitespace not tested, as the server ignores logit_bias"
         return (
             "compact output"
-            if compact
+            if probe.is_compact(text)
             else f"free whitespace, which wastes tokens: start the server with {SERVER_FLAG}"
         )
 

@@ -17,7 +17,7 @@ from speeddial.messages import Message, compact_json
 from speeddial.models import canary as proof
 from speeddial.models.canary import PROBE_TOKENS, Probe, SchemaRefused
 from speeddial.models.confidence import Chosen, confidence
-from speeddial.models.model import Canary, Completion, Model, Receipt, Request
+from speeddial.models.model import Canary, Completion, Model, Request
 from speeddial.models.output_type import output_type
 
 _HIGHEST_RANK = 64
@@ -67,7 +67,7 @@ class VLLMOfflineModel(Model):
         sure, forced = confidence(_chosen(output))
         return Completion(
             text=output.text,
-            receipt=Receipt(True, canary.backend, request.contract.schema_hash, f"canary {canary.at}"),
+            receipt=canary.receipt(request.contract.schema_hash),
             model=self.name,
             tokens_in=tokens_in,
             tokens_out=len(output.token_ids),

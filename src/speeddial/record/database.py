@@ -175,7 +175,8 @@ class Database:
         known = self._sealed.get(key)
         if known is None:
             found: Counts = Counts()
-            body = as_json(self.redactor.value(value, found))
+            redacted = self.redactor.value(value, found)
+            body = plain if redacted == value else as_json(redacted)
             known = (f"sha256:{hashlib.sha256(body.encode()).hexdigest()}", body, found)
             if len(body) <= _CACHED_CONTENT_CHARS:
                 self._sealed[key] = known

@@ -5,8 +5,8 @@
 
 What goes in and in which form:
 - Only decodes that passed strict validation, and by default only ``exact`` and ``corrected`` ones whose
-  tool did not fail. The call is checked once more against its tool's schema by an independent validator,
-  so a secret's surrogate that broke a type is left out and counted.
+  constraint was proven and whose tool did not fail. The call is checked once more against its tool's
+  schema by an independent validator, so a secret's surrogate that broke a type is left out and counted.
 - A refusal is a call of the tool ``refuse``, as experts decode it. It is exported only when the status
   ``refused`` is asked for; its definition stands in every row's tools, or a trained model would learn
   to refuse whenever it sees it.
@@ -67,6 +67,7 @@ def export_chat(
     runs: Sequence[str] = (),
     expert: str | None = None,
     statuses: Sequence[str] = DEFAULT_STATUSES,
+    unproven: bool = False,
     metadata: bool = True,
 ) -> ExportReport:
     """Write OpenAI chat JSONL; the file appears when it is complete.
@@ -76,6 +77,7 @@ def export_chat(
         runs: only these run ids; none means all.
         expert: only this expert's or agent's decodes.
         statuses: only decodes that came out so.
+        unproven: also decodes whose constraint was not proven.
         metadata: whether lines carry their provenance; OpenAI's own fine-tuning takes no such key.
 
     Raises:
@@ -88,7 +90,13 @@ def export_chat(
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 for line in chat_lines(
-                    record, report, runs=runs, expert=expert, statuses=statuses, metadata=metadata
+                    record,
+                    report,
+                    runs=runs,
+                    expert=expert,
+                    statuses=statuses,
+                    unproven=unproven,
+                    metadata=metadata,
                 ):
                     file.write(compact_json(line) + "\n")
             Path(name).replace(path)
@@ -107,6 +115,7 @@ def chat_lines(
     runs: Sequence[str] = (),
     expert: str | None = None,
     statuses: Sequence[str] = DEFAULT_STATUSES,
+    unproven: bool = False,
     metadata: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """The lines of `export_chat` as objects, oldest first; `report` is filled in on the way."""
@@ -119,6 +128,8 @@ def chat_lines(
             run=run, expert=expert, kinds=("model", "plan"), statuses=[str(status) for status in statuses]
         ):
             body, reason = _example(row)
+            if not unproven and (row.receipt or {}).get("constrained") is False:
+                reason = "its constraint was not proven"
             if row.id in failed_tools:
                 reason = "its tool failed"
             if not reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -20,10 +21,12 @@ class Writer:
     @classmethod
     def me(cls) -> Writer:
         """The calling process."""
-        return cls(os.getpid(), socket.gethostname(), _start(os.getpid()))
+        return _writer(os.getpid())
 
     def alive(self) -> bool | None:
         """Whether it still runs; None when it ran on another machine, where nobody here can look."""
+        if self == Writer.me():
+            return True
         if self.host != socket.gethostname():
             return None
         try:
@@ -33,6 +36,11 @@ class Writer:
         except PermissionError:
             return True
         return not self.started or self.started == _start(self.pid)
+
+
+@cache
+def _writer(pid: int) -> Writer:
+    return Writer(pid, socket.gethostname(), _start(pid))
 
 
 def _start(pid: int) -> str:
