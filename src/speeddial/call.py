@@ -30,7 +30,7 @@ OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
 
 # A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[tuple[str, str], ...], CallsContract] = {}
+_UNIONS: dict[tuple[tuple[Any, ...], ...], CallsContract] = {}
 _MOST_UNIONS = 256
 
 
@@ -381,8 +381,8 @@ class Caller:
 
     async def _prepare(self, expert: Expert, context: ToolContext) -> _Prepared:
         tools = [self._registry.tools[name] for name in expert.tools]
-        # A shape reads the step's file, which may be large.
-        if any(tool.shape is not None or tool.preface is not None for tool in tools):
+        # These read the step's file, which may be large, or the workspace.
+        if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
             return await asyncio.to_thread(_prepared, tools, context)
         return _prepared(tools, context)
 
@@ -424,7 +424,9 @@ def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Messa
 def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
-    names = tuple((name, contract.schema_hash) for name, contract in contracts.items())
+    names = tuple(
+        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
+    )
     shared = _UNIONS.get(names)
     if shared is None:
         shared = union_of_calls(contracts)
@@ -438,7 +440,9 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return _Prepared(shared.copying(context.copied_from), [line for line in prefaces if line], definitions)
+    return _Prepared(
+        shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
+    )
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

@@ -39,9 +39,18 @@ class CallsContract(Contract):
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
 
-    def copying(self, request: str) -> CallsContract:
-        held = {name: contract.copying(request) for name, contract in self.tools.items()}
-        return self if held == self.tools else CallsContract(held)
+    def bound(self, request: str = "", context: Any = None) -> CallsContract:
+        held = {}
+        for name, contract in self.tools.items():
+            try:
+                held[name] = contract.bound(request, context)
+            except ContractViolation:
+                continue  # It cannot be called here: there is nothing to choose from.
+        if held == self.tools:
+            return self
+        other = CallsContract(held)
+        other.schema_hash = self.schema_hash
+        return other
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
