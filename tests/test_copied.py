@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import Field, create_model
 
 from speeddial import Copied, Excluded
-from speeddial.contract import Contract, arguments_contract, union_of_calls
+from speeddial.contract import Contract, arguments_contract, union_of_calls, write_json
 from speeddial.contract.copied import LONGEST_PATTERN_TEXT, LONGEST_SPAN, nearest_span, span_pattern
 from speeddial.contract.grammar import compiled
 from speeddial.contract.lark import LONGEST_TEXT
@@ -58,7 +58,7 @@ def test_runs_of_words_are_admitted_by_check_and_grammar(request_text: str, data
 def test_what_is_admitted_stands_in_the_request(request_text: str, value: str) -> None:
     contract = Contract.of(NAME).bound(request_text)
     admitted = contract.check(value) == []
-    assert admitted == accepts(contract, json.dumps(value, ensure_ascii=False))
+    assert admitted == accepts(contract, write_json(value))
     assert admitted == bool(re.fullmatch(contract.schema["$defs"]["x-copied-0"]["pattern"], value))
     if admitted:
         assert value in request_text or any(
@@ -89,7 +89,7 @@ def test_what_is_admitted_stands_in_the_request(request_text: str, value: str) -
 def test_words_are_copied_as_they_stand(request_text: str, value: str, admitted: bool) -> None:
     contract = Contract.of(NAME).bound(request_text)
     assert (contract.check(value) == []) is admitted
-    assert accepts(contract, json.dumps(value, ensure_ascii=False)) is admitted
+    assert accepts(contract, write_json(value)) is admitted
 
 
 @settings(deadline=None, max_examples=8)
