@@ -100,7 +100,7 @@ def test_any_stretch_of_a_long_document_is_admitted_and_nothing_else(
     text = " ".join(words * (1200 // len(words)))
     contract = Contract.of(Annotated[str, Copied(of=letter)]).bound("", text)
     first = data.draw(st.integers(0, len(words) * 3))
-    length = data.draw(st.sampled_from([1, 2, 7, 50, 150]))
+    length = data.draw(st.sampled_from([1, 2, 7, 60]))
     value = " ".join(text.split(" ")[first : first + length])
     assert contract.check(value) == []
     assert accepts(contract, contract.dump(value))

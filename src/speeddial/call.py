@@ -26,6 +26,8 @@ from speeddial.tool import Tool, ToolContext
 
 GENERALIST = "generalist"
 _SERVED = (Status.EXACT, Status.CORRECTED, Status.SALVAGED)
+LONGEST_REPEATED = 1000
+"""Characters of a request that is said again with the error; a longer one would fill the context."""
 OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
 
@@ -280,7 +282,8 @@ class Caller:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
             if reply.error is not None:
-                feedback = problems_text(reply.error.problems, reply.error.example)
+                # Without the example: small models copy it (benchmarks/README.md, repair).
+                feedback = problems_text(reply.error.problems)
             else:
                 ended = await self._take(
                     phone, member, reply, context, f"{place}/{number}", trail, sure=number == unsure_try
@@ -291,7 +294,7 @@ class Caller:
                     return _GaveUp(ended.reason, interaction=reply.interaction)
                 feedback = ended.reason
             question = replace(question, parent=reply.interaction, reason=feedback)
-            messages = (*messages, Message("assistant", said), Message("user", f"Wrong:\n{feedback}"))
+            messages = (*messages, Message("assistant", said), _feedback(feedback, phone.text))
         return _GaveUp(feedback, interaction=trail.interactions[-1])
 
     async def _take(
@@ -419,6 +422,12 @@ def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Messa
     lines = [*prepared.prefaces, phone.text]
     lines += [f"#{number} = {used.task}" for number, used in sorted(phone.uses.items())]
     return (Message("system", system), Message("user", "\n".join(lines)))
+
+
+def _feedback(feedback: str, request: str) -> Message:
+    """What was wrong, and the request once more: that is what experts were trained to answer."""
+    again = f"\nAgain: {request}" if len(request) <= LONGEST_REPEATED else ""
+    return Message("user", f"Wrong:\n{feedback}{again}")
 
 
 def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:

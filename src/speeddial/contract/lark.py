@@ -16,9 +16,10 @@ from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import Schema, resolve_reference, subschemas, without_annotations
 from speeddial.contract.suffixes import suffix_automaton
 
-_BLOCK = 500
-"""Words; terminals refer to each other along two blocks, then others begin, for the compiler recurses along
-them. A span of up to a block's length is admitted wherever it stands, a longer one where it fits in two."""
+_WINDOW = 1000
+"""Words of one automaton: its terminals refer to each other, and the compiler recurses along them."""
+_OVERLAP = 200
+"""Words that two windows share: a span of so many is admitted wherever it stands, a longer one within one."""
 LONGEST_TEXT = 5000
 """Words of the texts of one contract: half a second to compile. The check alone holds longer ones."""
 _OF_OBJECTS = {"type", "properties", "required", "additionalProperties"}
@@ -174,9 +175,9 @@ class _Writer:
         """What the runs of a text's words may begin with; what may follow is a terminal for each state."""
         words = cut(text)
         starts = []
-        for block in range(0, max(1, len(words) - _BLOCK), _BLOCK):
-            edges = suffix_automaton(words[block : block + 2 * _BLOCK])
-            prefix = f"{name}B{block}S"
+        for begin in range(0, max(1, len(words) - _OVERLAP), _WINDOW - _OVERLAP):
+            edges = suffix_automaton(words[begin : begin + _WINDOW])
+            prefix = f"{name}W{begin}S"
             for state, following in enumerate(edges):
                 ways = [
                     _ways(word, prefix, target, edges, first=not state) for word, target in following.items()
