@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from contract_strategies import accepts, walk
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -106,6 +106,8 @@ def test_the_pattern_without_some_strings_matches_all_others(values: list[str], 
 
 @settings(deadline=None, max_examples=50)
 @given(names, st.text(max_size=6), st.booleans())
+@example(["\\"], '"', True)
+@example(['"', "a"], "\\", False)
 def test_excluded_values_are_kept_out_by_the_grammar(values: list[str], other: str, late: bool) -> None:
     excluded = Excluded(taken) if late else Excluded(frozenset(values))
     contract = Contract.of(Annotated[str, excluded, Field(max_length=20)]).bound(context=values)

@@ -63,7 +63,11 @@ def _outside(node: dict[str, dict[str, object]]) -> str:
     if not letters:
         return r"[\s\S]+" if "" in node else r"[\s\S]*"
     ways = [f"{_literal(letter)}{_outside(node[letter])}" for letter in letters]  # type: ignore[arg-type]
-    ways.append(f"[^{''.join(map(_literal, letters))}][\\s\\S]*")
+    # Without U+0000: a class with all control characters admits every escape in llguidance 1.9, also those
+    # of letters that are not in it.
+    ways.append(f"[^{''.join(map(_literal, letters))}\\x00][\\s\\S]*")
+    if "\0" not in letters:
+        ways.append(r"\x00[\s\S]*")
     # Where one of the strings ends something must follow; elsewhere the text may end too.
     return f"(?:{'|'.join(ways)}){'' if '' in node else '?'}"
 
