@@ -73,7 +73,7 @@ AFTER: list[tuple[dict[str, Any], str, list[Any], list[Any]]] = [
         [[1, 2], []],
         [[1, 1]],
     ),
-    ({"type": "string", "not": {"const": "a"}}, "not", ["b"], ["a"]),
+    ({"type": "string", "pattern": "^[a-c]$", "not": {"const": "a"}}, "not", ["b"], ["a"]),
     ({"type": "array", "items": {"type": "integer"}, "contains": {"const": 1}}, "contains", [[1, 2]], [[2]]),
     ({"type": "string", "pattern": "^(?!x).*$"}, "pattern", ["abc"], ["xbc"]),
     ({"type": "string", "format": "idn-hostname"}, "format idn-hostname", ["bär.de"], ["a..de", "a.de."]),
@@ -213,6 +213,7 @@ REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
         [{}, {"a": 1, "c": 1}],
     ),
     ({"enum": ["a", "b"], "not": {"const": "b"}}, ["a"], ["b"]),
+    ({"type": "string", "not": {"enum": ["a", "ab"]}}, ["", "b", "abc", "ac"], ["a", "ab"]),
     ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, ["a", 1], [None, 1.5]),
     ({"oneOf": [{"const": 1}, {"enum": [2, 3]}]}, [1, 3], [4]),
     (

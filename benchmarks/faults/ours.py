@@ -232,7 +232,5 @@ def _admitted(tokenizer: llguidance.LLTokenizer) -> Callable[[str, str], bool]:
 def barred(faults: Iterable[Fault], admits: Callable[[str, str], bool]) -> set[str]:
     """The faults, by id, whose text no engine in process can give."""
     made = tools()
-    found = {
-        name: union_of_calls({name: one.contract}).copying(REQUEST).grammar for name, one in made.items()
-    }
+    found = {name: union_of_calls({name: one.contract}).bound(REQUEST).grammar for name, one in made.items()}
     return {fault.id for fault in faults if not admits(found[fault.tool], fault.text())}

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from speeddial.contract import Contract as Contract
     from speeddial.contract import Copied as Copied
     from speeddial.contract import Decoded as Decoded
+    from speeddial.contract import Excluded as Excluded
+    from speeddial.contract import OneOf as OneOf
     from speeddial.desk import Desk as Desk
+    from speeddial.document import document as document
     from speeddial.errors import SpeeddialError as SpeeddialError
     from speeddial.errors import ToolError as ToolError
     from speeddial.expert import Expert as Expert
@@ -49,9 +52,11 @@ _HOME = {
     "Decoded": "contract",
     "Desk": "desk",
     "END": "workflow",
+    "Excluded": "contract",
     "Expert": "expert",
     "GraphWorkflow": "workflow",
     "LangGraphWorkflow": "workflow",
+    "OneOf": "contract",
     "Plan": "plan",
     "Project": "project",
     "Run": "live",
@@ -67,6 +72,7 @@ _HOME = {
     "ToolError": "errors",
     "Workflow": "workflow",
     "WorkflowState": "workflow",
+    "document": "document",
     "expert_node": "workflow",
     "merge": "workflow",
     "tool": "tool",
@@ -82,9 +88,11 @@ __all__ = [
     "Copied",
     "Decoded",
     "Desk",
+    "Excluded",
     "Expert",
     "GraphWorkflow",
     "LangGraphWorkflow",
+    "OneOf",
     "Plan",
     "Project",
     "Run",
@@ -99,6 +107,7 @@ __all__ = [
     "ToolError",
     "Workflow",
     "WorkflowState",
+    "document",
     "expert_node",
     "merge",
     "tool",

@@ -26,11 +26,13 @@ from speeddial.tool import Tool, ToolContext
 
 GENERALIST = "generalist"
 _SERVED = (Status.EXACT, Status.CORRECTED, Status.SALVAGED)
+LONGEST_REPEATED = 1000
+"""Characters of a request that is said again with the error; a longer one would fill the context."""
 OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
 
 # A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[tuple[str, str], ...], CallsContract] = {}
+_UNIONS: dict[tuple[tuple[Any, ...], ...], CallsContract] = {}
 _MOST_UNIONS = 256
 
 
@@ -280,7 +282,8 @@ class Caller:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
             if reply.error is not None:
-                feedback = problems_text(reply.error.problems, reply.error.example)
+                # Without the example: small models copy it (benchmarks/README.md, repair).
+                feedback = problems_text(reply.error.problems)
             else:
                 ended = await self._take(
                     phone, member, reply, context, f"{place}/{number}", trail, sure=number == unsure_try
@@ -291,7 +294,7 @@ class Caller:
                     return _GaveUp(ended.reason, interaction=reply.interaction)
                 feedback = ended.reason
             question = replace(question, parent=reply.interaction, reason=feedback)
-            messages = (*messages, Message("assistant", said), Message("user", f"Wrong:\n{feedback}"))
+            messages = (*messages, Message("assistant", said), _feedback(feedback, phone.text))
         return _GaveUp(feedback, interaction=trail.interactions[-1])
 
     async def _take(
@@ -383,8 +386,8 @@ class Caller:
 
     async def _prepare(self, expert: Expert, context: ToolContext) -> _Prepared:
         tools = [self._registry.tools[name] for name in expert.tools]
-        # A shape reads the step's file, which may be large.
-        if any(tool.shape is not None or tool.preface is not None for tool in tools):
+        # These read the step's file, which may be large, or the workspace.
+        if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
             return await asyncio.to_thread(_prepared, tools, context)
         return _prepared(tools, context)
 
@@ -433,10 +436,18 @@ def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Messa
     return (Message("system", system), Message("user", "\n".join(lines)))
 
 
+def _feedback(feedback: str, request: str) -> Message:
+    """What was wrong, and the request once more: that is what experts were trained to answer."""
+    again = f"\nAgain: {request}" if len(request) <= LONGEST_REPEATED else ""
+    return Message("user", f"Wrong:\n{feedback}{again}")
+
+
 def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
-    names = tuple((name, contract.schema_hash) for name, contract in contracts.items())
+    names = tuple(
+        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
+    )
     shared = _UNIONS.get(names)
     if shared is None:
         shared = union_of_calls(contracts)
@@ -450,7 +461,9 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return _Prepared(shared.copying(context.copied_from), [line for line in prefaces if line], definitions)
+    return _Prepared(
+        shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
+    )
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

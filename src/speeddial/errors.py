@@ -138,7 +138,7 @@ class ContractViolation(ModelError):
 
     Args:
         problems: every problem found, in document order.
-        example: a valid instance as compact JSON, shown to the model.
+        example: a valid instance as compact JSON, for models that may be shown one.
         raw: the output as it was decoded.
     """
 
@@ -148,8 +148,7 @@ class ContractViolation(ModelError):
         self.problems = tuple(problems)
         self.example = example
         self.raw = raw
-        text = "; ".join(str(problem) for problem in self.problems[:5])
-        super().__init__(f"{text}. Example: {example}" if example else text)
+        super().__init__("; ".join(str(problem) for problem in self.problems[:5]))
 
 
 class ToolError(ModelError):

@@ -74,12 +74,12 @@ class Tool:
     shape: Callable[[ToolContext], Contract | None] | None = None
     """Builds the contract for one call's context, e.g. with a file's columns as an enum; None from it
     means that the context lacks what it needs, and the static contract stays."""
-    preface: Callable[[ToolContext], str] | None = None
-    """Lines that the expert reads before the request, e.g. the columns."""
+    preface: Callable[[ToolContext], str | None] | None = None
+    """Lines that the expert reads before the request, e.g. the columns or the document."""
     needs_approval: bool = False
 
     def contract_for(self, context: ToolContext) -> Contract:
-        """The contract of this tool's arguments in this context."""
+        """The contract of this tool's arguments in this context, not yet `Contract.bound` to it."""
         shaped = self.shape(context) if self.shape else None
         return shaped or self.contract
 
@@ -106,7 +106,7 @@ class Tool:
             ContractViolation: the arguments break the contract; nothing ran.
             ToolError: the tool says no; the text goes back to the model.
         """
-        contract = self.contract_for(context).copying(context.copied_from)
+        contract = self.contract_for(context).bound(context.copied_from, context)
         value = contract.load(dict(arguments))
         resolved = contract.resolve(value, ResolveContext(now=context.now, references=context.references))
         given = dict(resolved)
@@ -133,7 +133,7 @@ def tool(
     effect: Effect = "read",
     name: str | None = None,
     shape: Callable[[ToolContext], Contract | None] | None = None,
-    preface: Callable[[ToolContext], str] | None = None,
+    preface: Callable[[ToolContext], str | None] | None = None,
     approval: bool | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
@@ -143,7 +143,7 @@ def tool(
     effect: Effect = "read",
     name: str | None = None,
     shape: Callable[[ToolContext], Contract | None] | None = None,
-    preface: Callable[[ToolContext], str] | None = None,
+    preface: Callable[[ToolContext], str | None] | None = None,
     approval: bool | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function; its schema comes from the signature, its help from the docstring.

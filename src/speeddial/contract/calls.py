@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from speeddial.contract import describe
@@ -12,6 +14,9 @@ from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import Schema, join, rewrite
 from speeddial.errors import ContractViolation, DefinitionError, Problem
 from speeddial.messages import REFUSE, ToolCall
+
+_NAMED = re.compile(r'"name"\s*:\s*"(\w{1,64})"')
+"""Where a text that is no JSON says which tool is meant."""
 
 REFUSAL: Schema = {
     "type": "object",
@@ -39,9 +44,18 @@ class CallsContract(Contract):
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
 
-    def copying(self, request: str) -> CallsContract:
-        held = {name: contract.copying(request) for name, contract in self.tools.items()}
-        return self if held == self.tools else CallsContract(held)
+    def bound(self, request: str = "", context: Any = None) -> CallsContract:
+        held = {}
+        for name, contract in self.tools.items():
+            try:
+                held[name] = contract.bound(request, context)
+            except ContractViolation:
+                continue  # It cannot be called here: there is nothing to choose from.
+        if held == self.tools:
+            return self
+        other = CallsContract(held)
+        other.schema_hash = self.schema_hash
+        return other
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
@@ -65,7 +79,9 @@ class CallsContract(Contract):
         try:
             value = parse_json(text)
         except ContractViolation as error:
-            raise ContractViolation(error.problems, example=self.example_text, raw=text) from None
+            named = _NAMED.search(text)
+            example = self._example_for({"name": named[1]} if named else None)
+            raise ContractViolation(error.problems, example=example, raw=text) from None
         try:
             return self.load(value)
         except ContractViolation as error:
@@ -93,11 +109,25 @@ class CallsContract(Contract):
 
     def _example_for(self, value: Any) -> str:
         """A valid call of the tool that was meant, else of the first."""
-        name = value.get("name") if isinstance(value, dict) else None
-        if isinstance(name, str) and name in self.tools:
-            arguments = self.tools[name].example_text
-            return f'{{"name":{write_json(name)},"arguments":{arguments}}}' if arguments else ""
-        return self.example_text
+        name = self._meant(value) if isinstance(value, dict) else ""
+        if not name:
+            return self.example_text
+        arguments = self.tools[name].example_text
+        return f'{{"name":{write_json(name)},"arguments":{arguments}}}' if arguments else ""
+
+    def _meant(self, value: dict[str, Any]) -> str:
+        """The tool of that name, of a name like it, or with most of the keys; empty when nothing tells."""
+        name = str(value.get("name", ""))
+        if like := get_close_matches(name, self.tools, n=1, cutoff=0.7):
+            return like[0]
+        given = value.get("arguments", value)
+        keys = set(given) if isinstance(given, dict) else set()
+        shared = {
+            tool: len(keys & contract.full_schema.get("properties", {}).keys())
+            for tool, contract in self.tools.items()
+        }
+        best = max(shared, key=lambda tool: shared[tool])
+        return best if shared[best] else ""
 
 
 def union_of_calls(tools: Mapping[str, Contract], *, refuse: bool = True) -> CallsContract:

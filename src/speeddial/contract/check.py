@@ -7,8 +7,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from speeddial.contract.copied import not_copied
 from speeddial.contract.jsontext import short, write_json
-from speeddial.contract.schemas import COPIED, Schema, join, matcher, resolve_reference
+from speeddial.contract.schemas import (
+    COPIED,
+    COPIED_FROM,
+    EXCLUDED,
+    ONE_OF,
+    Schema,
+    join,
+    matcher,
+    resolve_reference,
+)
 from speeddial.errors import Problem
 
 MOST_PROBLEMS = 20
@@ -47,6 +57,9 @@ CHECKED = frozenset(
         "multipleOf",
         "not",
         COPIED,
+        COPIED_FROM,
+        ONE_OF,
+        EXCLUDED,
     ]
 )
 """Keywords that this file enforces by itself."""
@@ -322,6 +335,8 @@ def _check_string(value: str, schema: Schema, scope: _Scope, path: str) -> list[
         compiled = matcher(schema["pattern"])
         if compiled is not None and not compiled(value):
             problems.append(Problem(path, expected(schema, scope.root), shown(value)))
+    if COPIED_FROM in schema and not problems:
+        problems = not_copied(value, schema, path)
     return problems
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf, Predicate
 from pydantic.fields import FieldInfo
 
+from speeddial.contract.choices import Excluded, OneOf
 from speeddial.contract.copied import Copied
 from speeddial.contract.decoded import Decoded
 from speeddial.contract.scalars import Form, TextForm
+from speeddial.contract.source import Source
 from speeddial.errors import DefinitionError
 
 _NO_VALIDATORS = frozenset(
@@ -44,7 +46,9 @@ class Constraints:
     places: int | None = None
     form: TextForm | None = None
     uuid_version: int | None = None
-    copied: bool = False
+    copied: Copied | None = None
+    one_of: OneOf | None = None
+    excluded: Excluded | None = None
     decoded: Decoded | None = None
     description: str = ""
     examples: list[Any] = field(default_factory=list)
@@ -53,6 +57,14 @@ class Constraints:
     validators: list[Any] = field(default_factory=list)
     """Metadata that runs user code, for Pydantic to run after decoding."""
 
+    @property
+    def sources(self) -> list[Source]:
+        """The functions that give values at run time."""
+        given = [
+            item.values for item in (self.one_of, self.excluded) if item is not None and callable(item.values)
+        ]
+        return [*given, *([self.copied.of] if self.copied is not None and self.copied.of is not None else [])]
+
     def used(self) -> set[str]:
         """The groups of constraints that are set."""
         groups = {
@@ -60,7 +72,9 @@ class Constraints:
             "multiple_of": self.step is not None,
             "lengths (min_length, max_length)": self.min_length or self.max_length is not None,
             "pattern": self.patterns or self.form,
-            "Copied": self.copied,
+            "Copied": self.copied is not None,
+            "OneOf": self.one_of is not None,
+            "Excluded": self.excluded is not None,
             "max_digits, decimal_places": self.digits is not None or self.places is not None,
         }
         return {name for name, is_set in groups.items() if is_set}
@@ -68,7 +82,7 @@ class Constraints:
 
 ALLOWED: dict[str, set[str]] = {
     "number": {"bounds (ge, gt, le, lt)", "multiple_of"},
-    "text": {"lengths (min_length, max_length)", "pattern", "Copied"},
+    "text": {"lengths (min_length, max_length)", "pattern", "Copied", "OneOf", "Excluded"},
     "decimal": {"bounds (ge, gt, le, lt)", "multiple_of", "max_digits, decimal_places"},
     "instant": {"bounds (ge, gt, le, lt)"},
     "sized": {"lengths (min_length, max_length)"},
@@ -89,7 +103,13 @@ def gather(metadata: Iterable[Any], into: Constraints) -> Constraints:
         elif isinstance(item, Decoded):
             into.decoded = item
         elif isinstance(item, Copied):
-            into.copied = True
+            into.copied = item
+            into.raw.append(item)
+        elif isinstance(item, OneOf):
+            into.one_of = item
+            into.raw.append(item)
+        elif isinstance(item, Excluded):
+            into.excluded = item
             into.raw.append(item)
         elif isinstance(item, Form):
             into.form = item.form

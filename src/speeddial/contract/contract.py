@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from speeddial.contract import describe
+from speeddial.contract.binding import bind, is_bindable, taken_from_calls
 from speeddial.contract.check import check
-from speeddial.contract.copied import bound, is_copied
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of
 from speeddial.contract.foreign import (
@@ -21,8 +22,10 @@ from speeddial.contract.foreign import (
 from speeddial.contract.grammar import GrammarReport, compiled, enforced, grammar_schema
 from speeddial.contract.jsontext import DEEPEST, parse_json, write_json
 from speeddial.contract.kinds import Kind
+from speeddial.contract.lark import LarkGrammar
 from speeddial.contract.pythontypes import Builder, type_name
 from speeddial.contract.schemas import Schema, hash_of
+from speeddial.contract.source import REQUEST, Source, given_by
 from speeddial.errors import ContractViolation, DefinitionError, Problem
 
 
@@ -34,6 +37,7 @@ class Contract:
         python_type: the type that `load` returns; None for a contract from a schema.
         name: what it is called in messages.
         noted: lines for `GrammarReport.after` that the type itself gave.
+        sources: name in the schema -> the function that gives values for each call.
     """
 
     def __init__(
@@ -44,12 +48,14 @@ class Contract:
         kind: Kind | None = None,
         python_type: Any = None,
         after: list[str],
+        sources: Mapping[str, Source] | None = None,
     ) -> None:
         self.full_schema = full_schema
         self.name = name
         self.python_type = python_type
         self._kind = kind
         self.noted = after
+        self.sources = dict(sources or {})
         self._also: Schema | None = None
         """A schema that jsonschema checks besides; None where the strict check says all there is to say."""
 
@@ -82,7 +88,14 @@ class Contract:
                     hint="make the recursive field optional (T | None) or a list",
                 ) from None
             builder.note("", f"nesting beyond {DEEPEST} levels")
-        return cls(builder.root, name=name, kind=kind, python_type=python_type, after=builder.after)
+        return cls(
+            builder.root,
+            name=name,
+            kind=kind,
+            python_type=python_type,
+            after=builder.after,
+            sources=builder.sources,
+        )
 
     @classmethod
     def from_schema(cls, schema: Schema, *, name: str = "schema") -> Contract:
@@ -101,32 +114,46 @@ class Contract:
             contract._also = normal
         return contract
 
-    def copying(self, request: str) -> Contract:
-        """This contract with its copied strings held to spans of `request`; itself when it has none.
+    def bound(self, request: str = "", context: Any = None) -> Contract:
+        """This contract for one call: copied strings held to their texts, choices to those of the call.
 
         Args:
-            request: what the model is asked; see `speeddial.contract.copied`.
+            request: what the model is asked, for strings that are copied from it; empty leaves them free.
+            context: what sources are called with.
+
+        Returns:
+            The bound contract, with the same hash; itself when nothing in it is taken from calls.
+
+        Raises:
+            ContractViolation: there is nothing to choose from where a value is required.
         """
-        held = bound(self.full_schema, request) if self._has_copied else None
-        return self if held is None else self._with(held)
-
-    @cached_property
-    def _has_copied(self) -> bool:
-        return is_copied(self.full_schema)
-
-    def _with(self, full_schema: Schema) -> Contract:
+        if not self._is_bindable:
+            return self
+        given = {name: given_by(source, context) for name, source in self.sources.items()}
+        full = bind(self.full_schema, {REQUEST: (request,) if request else None, **given})
+        if isinstance(full, bool):
+            none = ", ".join(name for name, values in given.items() if values == ())
+            raise ContractViolation([Problem("", "one of several values", f"none: {none} has none")])
+        if full == self.full_schema:
+            return self
         other = Contract(
-            full_schema,
+            full,
             name=self.name,
             kind=self._kind,
             python_type=self.python_type,
             after=self.noted,
+            sources=self.sources,
         )
         other._also = self._also
+        other.schema_hash = self.schema_hash
         return other
 
     @cached_property
-    def _for_grammar(self) -> tuple[Schema, list[str]]:
+    def _is_bindable(self) -> bool:
+        return is_bindable(self.full_schema)
+
+    @cached_property
+    def _for_grammar(self) -> tuple[Schema, list[str], LarkGrammar]:
         return grammar_schema(self.full_schema)
 
     @property
@@ -146,14 +173,14 @@ class Contract:
         Raises:
             DefinitionError: llguidance refuses the schema.
         """
-        return compiled(self.schema, self.name)
+        return self._for_grammar[2].text or compiled(self.schema, self.name)
 
     @cached_property
     def report(self) -> GrammarReport:
         """What the grammar enforces and what the check does. Raises DefinitionError like `grammar`."""
         _ = self.grammar
         return GrammarReport(
-            tuple(dict.fromkeys(enforced(self.schema))),
+            tuple(dict.fromkeys([*enforced(self.schema), *taken_from_calls(self.full_schema)])),
             tuple(dict.fromkeys([*self._for_grammar[1], *self.noted])),
         )
 

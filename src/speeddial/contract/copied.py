@@ -1,80 +1,169 @@
-"""Copied strings: a parameter that may hold nothing but words of the request, and the pattern of them.
+"""Copied strings: a parameter that may hold nothing but words of a text, and what counts as words of it.
 
-A string whose schema carries ``"x-copied": true`` is bound for each request by `Contract.copying`. Small
-models mend and invent names ("Ossos" for Oslo); bound to the request they can only pick what stands in it.
+A string whose schema carries ``"x-copied"`` is bound for each call by `Contract.bound`. Small models mend and
+invent names ("Ossos" for Oslo); bound to the request or a document they can only pick what stands there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
+from typing import NamedTuple
 
-from speeddial.contract.schemas import COPIED, Schema, rewrite, subschemas
+from speeddial.contract.jsontext import short, write_json
+from speeddial.contract.schemas import COPIED, COPIED_FROM, Schema, matcher
+from speeddial.contract.source import REQUEST, Source, name_of
+from speeddial.errors import Problem
 
 LONGEST_SPAN = 40
-"""Words and marks in a row: a pattern's size grows with the request's length times this."""
-LONGEST_REQUEST = 200
-"""Words and marks; strings of longer requests stay free, a pattern of 80 kB takes 0.1 s to compile."""
+"""Words and marks in a row that `span_pattern` admits: its size grows with the text's length times this."""
+LONGEST_PATTERN_TEXT = 200
+"""Words and marks of a text that has a pattern: 70 kB, a quarter of a second to compile."""
 
 # Scripts without blanks between words, or with particles on them (Hangul): a run may begin at every letter.
 _LETTERS = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_UNIT = re.compile(rf"(\s*)([{_LETTERS}]|(?:(?![{_LETTERS}])\w)+|[^\w\s])")
+_WORD = re.compile(rf"(\s*)([{_LETTERS}]|(?:(?![{_LETTERS}])\w)+|[^\w\s])")
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_EDGE = "\x1f"
+"""Parts words where spans are searched; it is white space, so that no word holds it."""
+_LOOKED_AT = 2000
+"""Different words of a text among which near ones are looked for."""
 
 
 @dataclass(frozen=True)
 class Copied:
-    """Annotated metadata of a string that is copied from the request: ``Annotated[str, Copied()]``.
+    """Annotated metadata of a string that is copied from a text: ``Annotated[str, Copied()]``.
 
-    The grammar and the check admit only runs of the request's words, at most `LONGEST_SPAN`, where the
-    request is not longer than `LONGEST_REQUEST` and names no earlier results; else any string.
+    The grammar and the check admit only runs of the text's words. White space counts as one blank, and a
+    word may lose the ``s`` of its plural ("engineer" of "engineers").
+
+    Args:
+        of: gives the text, or several, in the call's context, e.g. `speeddial.document`; the request unless
+            given. Where it gives None, or the request names earlier results, any string is admitted.
+        request: whether words of the request will do as well as those of `of`.
     """
 
+    of: Source | None = None
+    request: bool = False
 
-def is_copied(schema: Schema) -> bool:
-    """Whether any string in `schema` is copied from the request."""
-    return any(COPIED in inner for _, inner in subschemas(schema))
+    @property
+    def keywords(self) -> Schema:
+        """What says so in a schema."""
+        if self.of is None:
+            return {COPIED: True}
+        return {COPIED: [*([REQUEST] if self.request else []), name_of(self.of)]}
 
 
-def bound(schema: Schema, request: str) -> Schema | None:
-    """`schema` with its copied strings held to spans of the request; None when there is no pattern for it."""
-    pattern = span_pattern(request)
-    if not pattern:
-        return None
-    first = _UNIT.search(request)
-    assert first is not None
+class Word(NamedTuple):
+    """A word, letter or mark of a text."""
 
-    def change(inner: Schema, path: str) -> Schema:
-        if not inner.get(COPIED):
-            return inner
-        what = f"{inner.get('$comment', 'words')}, copied from the request"
-        return {**inner, "$comment": what, "pattern": pattern, "examples": [first.group(2)]}
+    gap: str
+    """A blank when white space stands before it, else empty."""
+    text: str
 
-    held: Schema = rewrite(schema, change)
-    return held
+    @property
+    def singular(self) -> str:
+        """Without the ``s`` of a plural; empty where there is none."""
+        plural = len(self.text) > 3 and self.text.endswith("s") and not self.text.endswith("ss")
+        return self.text[:-1] if plural else ""
 
 
 @lru_cache(maxsize=64)
-def span_pattern(request: str) -> str:
-    """A pattern of every run of at most `LONGEST_SPAN` words and marks of the request.
+def cut(text: str) -> tuple[Word, ...]:
+    """The words and marks of a text, in order."""
+    return tuple(Word(" " if gap else "", word) for gap, word in _WORD.findall(text))
 
-    Runs of white space count as one blank, and a word may lose the ``s`` of its plural ("engineer" of
-    "engineers"). Empty when the request has no word, or more than `LONGEST_REQUEST` words and marks.
+
+def words_of(text: str) -> list[str]:
+    """The words and marks of a text without the blanks between them."""
+    return [word.text for word in cut(text)]
+
+
+@lru_cache(maxsize=64)
+def span_pattern(text: str) -> str:
+    """A pattern of every run of at most `LONGEST_SPAN` words and marks of a text, for servers.
+
+    Empty when the text has no word, or more than `LONGEST_PATTERN_TEXT` words and marks.
     """
-    units = [(" " if gap else "", _escaped(unit)) for gap, unit in _UNIT.findall(request)]
-    if not 0 < len(units) <= LONGEST_REQUEST:
+    words = cut(text)
+    if not 0 < len(words) <= LONGEST_PATTERN_TEXT:
         return ""
+    escaped = [_escaped(word) for word in words]
     runs = []
-    for start in range(len(units)):
+    for start in range(len(words)):
         run = ""
-        for gap, unit in reversed(units[start + 1 : start + LONGEST_SPAN]):
-            run = f"(?:{gap}{unit}{run})?"
-        runs.append(units[start][1] + run)
-    return f"^(?:{'|'.join(dict.fromkeys(runs))})$"
+        for number in reversed(range(start + 1, min(len(words), start + LONGEST_SPAN))):
+            run = f"(?:{words[number].gap}{escaped[number]}{run})?"
+        runs.append(escaped[start] + run)
+    return "|".join(dict.fromkeys(runs))
 
 
-def _escaped(unit: str) -> str:
-    if len(unit) > 3 and unit.endswith("s") and not unit.endswith("ss"):
-        return f"{unit}?"
-    return _SPECIAL.sub(r"\\\g<0>", unit)
+def pattern_of(texts: Sequence[str]) -> str:
+    """A pattern of the spans of several texts; empty when one of them is too long for it."""
+    patterns = [span_pattern(text) for text in texts if cut(text)]
+    together = sum(len(cut(text)) for text in texts)
+    return f"^(?:{'|'.join(patterns)})$" if 0 < together <= LONGEST_PATTERN_TEXT else ""
+
+
+def not_copied(value: str, schema: Schema, path: str) -> list[Problem]:
+    """The problem of a string that is no span of the texts it was bound to; names the span nearest to it."""
+    texts: Sequence[str] = schema[COPIED_FROM]
+    if any(is_span(value, text) for text in texts):
+        return []
+    near = nearest_span(value, texts)
+    valid = (write_json(short(near)),) if near else ()
+    return [Problem(path, schema["$comment"], f"{short(write_json(value))} (string)", valid)]
+
+
+def is_span(value: str, text: str) -> bool:
+    """Whether a value is a run of words of a text, as `Copied` has it, however long."""
+    words = cut(value)
+    if not words or "".join(gap + word for gap, word in words) != value or words[0].gap:
+        return False
+    # "cat" may stand for "cats" of the text, never the other way round.
+    forms = [
+        _SPECIAL.sub(r"\\\g<0>", text) + ("s?" if Word(gap, text + "s").singular else "")
+        for gap, text in words
+    ]
+    run = f"{_EDGE}".join(gap + form for (gap, _), form in zip(words, forms, strict=True))
+    found = matcher(f"{_EDGE} ?{run}{_EDGE}")
+    return found is not None and found(_edged(text))
+
+
+@lru_cache(maxsize=64)
+def _edged(text: str) -> str:
+    return _EDGE + "".join(f"{gap}{word}{_EDGE}" for gap, word in cut(text))
+
+
+def nearest_span(value: str, texts: Sequence[str]) -> str:
+    """The span of as many words that is most like a value; empty when none is like it."""
+    wanted = [word.casefold() for word in words_of(value)]
+    best, likeness = "", 0.5
+    for text in texts:
+        words = cut(text)
+        places: dict[str, list[int]] = {}
+        for number, word in enumerate(words):
+            places.setdefault(word.text.casefold(), []).append(number)
+        vocabulary = list(places)[:_LOOKED_AT]
+        starts = {
+            place - offset
+            for offset, one in enumerate(wanted[:8])
+            for like in get_close_matches(one, vocabulary, n=2, cutoff=0.5)
+            for place in places[like][:50]
+        }
+        for start in sorted(starts):
+            window = words[max(0, start) : start + len(wanted)]
+            run = "".join(gap + word for gap, word in window).strip()
+            ratio = SequenceMatcher(None, run.casefold(), value.casefold()).ratio()
+            if ratio > likeness:
+                best, likeness = run, ratio
+    return best
+
+
+def _escaped(word: Word) -> str:
+    if word.singular:
+        return f"{word.text}?"
+    return _SPECIAL.sub(r"\\\g<0>", word.text)

@@ -15,17 +15,29 @@ from functools import lru_cache
 from typing import Any
 
 from speeddial.contract.check import same, tag_of
+from speeddial.contract.choices import pattern_without
+from speeddial.contract.copied import pattern_of
 from speeddial.contract.formats import DECODED_FORMATS, OWN_FORMATS, byte_tokenizer
+from speeddial.contract.lark import LarkGrammar
 from speeddial.contract.rewrites import rewritten
 from speeddial.contract.scalars import EXACT_DIGITS, LARGEST, is_exact
-from speeddial.contract.schemas import COPIED, Schema, rewrite, subschemas, without_annotations
+from speeddial.contract.schemas import (
+    COPIED,
+    COPIED_FROM,
+    EXCLUDED,
+    ONE_OF,
+    Schema,
+    rewrite,
+    subschemas,
+    without_annotations,
+)
 from speeddial.errors import DefinitionError
 
 WHITESPACE = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 """Compact JSON: a model that likes whitespace ended 7 % of its outputs where it is free, 75 % here."""
 
-_SAID = ("$comment", "$schema", "$id", COPIED)
-_OF_COPIED = ("type", "minLength", "maxLength", "pattern")
+_SAID = ("$comment", "$schema", "$id", COPIED, COPIED_FROM, ONE_OF, EXCLUDED)
+_OF_COPIED = ("type", "minLength", "maxLength")
 
 _REFUSED = [
     "uniqueItems",
@@ -56,21 +68,30 @@ class GrammarReport:
     """Enforced by the check after decoding."""
 
 
-def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
+def grammar_schema(full: Schema) -> tuple[Schema, list[str], LarkGrammar]:
     """The schema for the grammar and servers, with the lines for `GrammarReport.after`.
 
     Args:
         full: the strict schema that the check uses; it is not changed.
+
+    Returns:
+        Schema, lines, and the grammar of its copied strings, for which the schema has patterns at most.
     """
     after: list[str] = []
     copied: dict[str, Schema] = {}
+    texts: dict[str, list[str]] = {}
 
     def change(schema: Schema, path: str) -> Schema:
-        if COPIED in schema and "pattern" in schema:
+        if COPIED_FROM in schema:
             # One definition for all: a request's pattern in 35 places takes 30 times as long to compile.
-            bare = {keyword: schema[keyword] for keyword in _OF_COPIED if keyword in schema}
-            name = f"{COPIED}-{bare.get('minLength', 0)}-{bare.get('maxLength', '')}"
-            copied[name] = bare
+            bare = {keyword: item for keyword, item in schema.items() if keyword in _OF_COPIED}
+            key = (schema[COPIED_FROM], bare)
+            name = next((known for known in copied if (texts[known], copied[known]) == key), "")
+            if not name:
+                name = f"{COPIED}-{len(copied)}"
+                copied[name], texts[name] = bare, schema[COPIED_FROM]
+            if "not" in schema:
+                after.append(f"{path or 'value'}: not")
             return {"$ref": f"#/$defs/{name}"}
         schema = {keyword: item for keyword, item in schema.items() if keyword not in _SAID}
         rewritten(schema, full)
@@ -99,7 +120,15 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str]]:
     changed: Schema = rewrite(full, change)
     if copied:
         changed["$defs"] = {**changed.get("$defs", {}), **copied}
-    return changed, list(dict.fromkeys(after))
+    lark = LarkGrammar(changed, texts, WHITESPACE)
+    for name, bare in copied.items():
+        if pattern := pattern_of(texts[name]):
+            bare["pattern"] = pattern
+        elif lark.text:
+            after.append(f"{name}: copied (on servers; the text is too long for a pattern)")
+        else:
+            after.append(f"{name}: copied (the text is too long for a grammar)")
+    return changed, list(dict.fromkeys(after)), lark
 
 
 def compiled(schema: Schema, where: str) -> str:
@@ -165,12 +194,18 @@ def _constants_differ(branches: list[Any]) -> bool:
 
 
 def _not(schema: Schema) -> None:
-    """``enum`` with ``not: {const}`` is the enum without that value."""
+    """``not: {const}`` is the enum without that value, or a pattern of all other strings."""
     negated = schema.get("not")
-    if isinstance(negated, dict) and negated.keys() <= {"const", "enum"} and negated and "enum" in schema:
-        gone = negated.get("enum", [negated.get("const")])
+    if not (isinstance(negated, dict) and negated.keys() <= {"const", "enum"} and negated):
+        return
+    gone = negated.get("enum", [negated.get("const")])
+    if "enum" in schema:
         schema["enum"] = [item for item in schema["enum"] if not any(same(item, other) for other in gone)]
-        del schema["not"]
+    elif schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "const"}:
+        schema["pattern"] = pattern_without([item for item in gone if isinstance(item, str)])
+    else:
+        return
+    del schema["not"]
 
 
 def _property_names(schema: Schema) -> None:

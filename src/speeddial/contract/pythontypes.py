@@ -30,6 +30,7 @@ from speeddial.contract.kinds import (
 )
 from speeddial.contract.scalarkinds import family_of, scalar_kind
 from speeddial.contract.schemas import Schema, join
+from speeddial.contract.source import Source, name_of
 from speeddial.contract.structs import root_model_of, struct_of
 from speeddial.contract.unions import conflict, in_order
 from speeddial.errors import ContractViolation, DefinitionError
@@ -57,6 +58,8 @@ class Builder:
     def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
         self.after: list[str] = []
+        self.sources: dict[str, Source] = {}
+        """Name in the schema -> the function that gives values at run time."""
         self.root: Schema = {}
         """The document that references resolve in; filled in place by the contract once it is known."""
         self.in_pydantic = False
@@ -84,6 +87,12 @@ class Builder:
             DefinitionError: the type or a constraint cannot be held exactly; says what to use instead.
         """
         tp, constraints = self._unwrapped(tp, metadata)
+        for source in constraints.sources:
+            if self.sources.setdefault(name_of(source), source) is not source:
+                raise DefinitionError(
+                    f"{where}: another source is named {name_of(source)!r} too",
+                    hint="use named functions, and rename one of them",
+                )
         if constraints.decoded is not None:
             kind = self._typed(constraints, where, path)
         else:

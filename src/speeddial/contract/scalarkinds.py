@@ -17,7 +17,7 @@ from speeddial.contract.constraints import Constraints, longest, only
 from speeddial.contract.jsontext import FixedFloat
 from speeddial.contract.kinds import Kind, Scalar, Validated
 from speeddial.contract.scalars import LARGEST, TextForm
-from speeddial.contract.schemas import COPIED, Schema, matcher, plain_pattern
+from speeddial.contract.schemas import Schema, matcher, plain_pattern
 from speeddial.errors import DefinitionError
 
 Note = Callable[[str], None]
@@ -137,6 +137,11 @@ def text(constraints: Constraints, where: str) -> Kind:
         raise DefinitionError(
             f"{where}: a pattern beside Copied, whose pattern is the request's", hint="drop one of them"
         )
+    if constraints.one_of and constraints.used() - {"OneOf", "Excluded"}:
+        raise DefinitionError(
+            f"{where}: {', '.join(sorted(constraints.used() - {'OneOf', 'Excluded'}))} beside OneOf",
+            hint="drop it, or let the function give only such values",
+        )
     if constraints.form is not None:
         if constraints.used() - {"pattern"} or constraints.patterns:
             raise DefinitionError(
@@ -157,7 +162,11 @@ def text(constraints: Constraints, where: str) -> Kind:
         schema["minLength"] = constraints.min_length
     schema["maxLength"] = longest(constraints, scalars.STRING_LENGTH, where)
     if constraints.copied:
-        schema[COPIED] = True
+        schema |= constraints.copied.keywords
+    if constraints.one_of:
+        schema |= constraints.one_of.keywords
+    if constraints.excluded:
+        schema |= constraints.excluded.keywords
     return Scalar(schema, str)
 
 

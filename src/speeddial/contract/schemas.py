@@ -17,7 +17,12 @@ from speeddial.errors import DefinitionError
 Schema = dict[str, Any]
 
 COPIED = "x-copied"
-"""Marks a string that is copied from the request, see `speeddial.contract.copied`."""
+"""Marks a string that is copied, see `speeddial.contract.copied`: true for the request, else its sources."""
+COPIED_FROM = "x-copied-from"
+"""The texts that a copied string is bound to, in the schema of one call."""
+ONE_OF = "x-one-of"
+EXCLUDED = "x-excluded"
+"""Name the source of a string's values, or of those it may not have, see `speeddial.contract.binding`."""
 
 ANNOTATIONS = frozenset(
     [
@@ -123,15 +128,9 @@ def without_annotations(schema: Schema) -> Schema:
 def hash_of(schema: Schema) -> str:
     """``sha256:`` over the constraints of `schema`: descriptions, titles, examples and defaults do not count.
 
-    Key order counts, because the grammar fixes the order of an object's keys to the schema's. The pattern of
-    a copied string does not: it is the request's.
+    Key order counts, because the grammar fixes the order of an object's keys to the schema's.
     """
-
-    def unbound(inner: Schema, path: str) -> Schema:
-        return {key: item for key, item in inner.items() if key != "pattern" or COPIED not in inner}
-
-    bare = rewrite(without_annotations(schema), unbound)
-    text = json.dumps(bare, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(without_annotations(schema), separators=(",", ":"), ensure_ascii=True)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
