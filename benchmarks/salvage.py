@@ -28,7 +28,7 @@ def calls(project: Project, path: Path) -> Iterator[tuple[CallsContract, str]]:
     expert = project.experts[path.parent.name]
     contract = union_of_calls({name: project.tools[name].contract for name in expert.tools})
     for _, row in read_objects(path):
-        bound = contract.copying(row["input"])
+        bound = contract.bound(row["input"])
         for call in row.get("calls", ()):
             try:
                 yield bound, bound.dump(call)

@@ -262,6 +262,9 @@ REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
     ({"type": "string", "format": "uri-reference"}, ["", "../a?b#c", "//h/p", "x:y"], ["a b", "\\a", "%z"]),
     ({"type": "string", "format": "iri"}, ["http://bär.de/ä"], ["/a", "http://a/ b"]),
     ({"type": "string", "format": "iri-reference"}, ["/ä"], ["\\ä"]),
+    ({"type": "string", "pattern": r'^[^"]$'}, ["a", "\\", "\n"], ['"']),
+    ({"type": "string", "pattern": r"^[^\\]$"}, ["a", '"'], ["\\"]),
+    ({"type": "string", "pattern": "^[^]a]$"}, ["b"], ["]", "a"]),
     # White space, words and digits of all scripts: what is none of them must be none for every engine.
     ({"type": "string", "pattern": r"^\S$"}, ["ä"], [" ", "\xa0", "\ufeff", "\x1c"]),
     ({"type": "string", "pattern": r"^[^\s@]$"}, ["ä"], ["@", "\u2003"]),

@@ -212,7 +212,8 @@ class Exchange:
             adapter_version=question.adapter_version,
             messages=question.messages,
             tools=question.tools,
-            schema=question.contract.schema,
+            # What was put in for this call stands in the messages, and would be stored anew for each.
+            schema=question.contract.unbound.schema,
             schema_hash=question.contract.schema_hash,
         )
         try:

@@ -55,6 +55,7 @@ class CallsContract(Contract):
             return self
         other = CallsContract(held)
         other.schema_hash = self.schema_hash
+        other.unbound = self.unbound
         return other
 
     def check(self, value: Any) -> list[Problem]:

@@ -56,6 +56,8 @@ class Contract:
         self._kind = kind
         self.noted = after
         self.sources = dict(sources or {})
+        self.unbound: Contract = self
+        """This contract before a call's texts and choices were put in (`bound`); the same for all calls."""
         self._also: Schema | None = None
         """A schema that jsonschema checks besides; None where the strict check says all there is to say."""
 
@@ -146,6 +148,7 @@ class Contract:
         )
         other._also = self._also
         other.schema_hash = self.schema_hash
+        other.unbound = self.unbound
         return other
 
     @cached_property

@@ -30,6 +30,7 @@ from speeddial.contract.schemas import (
     rewrite,
     subschemas,
     without_annotations,
+    without_nul,
 )
 from speeddial.errors import DefinitionError
 
@@ -101,6 +102,8 @@ def grammar_schema(full: Schema) -> tuple[Schema, list[str], LarkGrammar]:
         _format(schema, path, after)
         _bounds(schema, path, after)
         _key_counts(schema, path, after)
+        if "pattern" in schema:
+            schema["pattern"] = without_nul(schema["pattern"])
         if _LOOKAROUND.search(schema.get("pattern", "")):
             after.append(f"{path or 'value'}: pattern {schema.pop('pattern')}")
         for keyword in _REFUSED:

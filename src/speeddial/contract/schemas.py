@@ -217,6 +217,22 @@ def plain_pattern(pattern: str) -> str:
     return "".join(out)
 
 
+_NEGATED = re.compile(r"(\\.)|\[\^(\]?)")
+
+
+def without_nul(pattern: str) -> str:
+    """`pattern` whose negated classes leave out U+0000, for llguidance.
+
+    A class that holds all control characters admits every short escape there, so that ``[^"]`` admits the
+    text of a quotation mark (llguidance 1.9.1).
+    """
+
+    def mended(found: re.Match[str]) -> str:
+        return found.group(1) or (r"[^\x00\]" if found.group(2) else r"[^\x00")
+
+    return _NEGATED.sub(mended, pattern)
+
+
 @lru_cache(maxsize=1024)
 def matcher(pattern: str) -> Callable[[str], bool] | None:
     """A search for `pattern` in a text; None when it does not compile.

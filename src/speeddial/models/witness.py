@@ -104,6 +104,8 @@ class WitnessSearch:
                 repeated = repeated + 1 if bits == before else 0
                 before = bits
                 best = self._best(self._allowed(bits), 1 + repeated % _DETOURS)
+                if len(best) and self._rank[best[0]] < 1:
+                    best = best[:1]  # What can be closed is closed.
                 step = best[-1:].tolist()
                 if texts and step and self._rank[step[0]] > 0:
                     # Nothing can be closed here: inside a pattern, or before the next key.
