@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llguidance import LLTokenizer
 from pydantic import Field
 
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout
 from speeddial.messages import Message
-from speeddial.models import Request, embedded
+from speeddial.models import Request, embedded_decoder
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel
 from speeddial.models.decoder import Decoder
-from speeddial.models.embedded import EmbeddedDecoder, EmbeddedModel, open_string
+from speeddial.models.embedded import EmbeddedModel
+from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt, open_string
 from speeddial.models.guided import GuidedProcessor
 
 Phrase = Annotated[str, Field(max_length=60)]
@@ -96,6 +98,24 @@ def logits_of(decoder: Decoder, tokens: list[int], folder: Path | None = None) -
     return np.concatenate(rows)
 
 
+def test_llguidance_gets_the_tokenizer_that_tokenizer_json_describes(
+    model: EmbeddedModel, base_model: BaseModel
+) -> None:
+    chat = model.load().chat
+    ours = LLTokenizer(chat.vocabulary(), n_vocab=chat.size, eos_token=chat.end)
+    content = base_model.tokenizer.read_text(encoding="utf-8")
+    theirs = LLTokenizer(content, n_vocab=chat.size, eos_token=chat.end)
+
+    @given(text=st.text() | st.text('{"name": 12,}Äß日😀'))
+    def same(text: str) -> None:
+        assert ours.tokenize_str(text) == theirs.tokenize_str(text)
+
+    same()
+    for token in range(chat.size):
+        assert ours.decode_bytes([token]) == theirs.decode_bytes([token])
+        assert ours.is_special_token(token) == theirs.is_special_token(token)
+
+
 async def test_the_base_knows_what_it_learnt(model: EmbeddedModel) -> None:
     capital = Contract.of(Literal["Berlin", "Paris", "Madrid", "Rome"])
     completion = await model.complete(ask("What is the capital of France? Answer with its name.", capital))
@@ -145,7 +165,7 @@ async def test_sampling_follows_the_seed(model: EmbeddedModel) -> None:
 
 
 async def test_a_prompt_beyond_the_context_is_refused(model: EmbeddedModel) -> None:
-    with pytest.raises(EngineRefused, match="exceed its context of 8192"):
+    with pytest.raises(EngineRefused, match="exceed the embedded model's context of 8192"):
         await model.complete(ask("word " * 9000))
 
 
@@ -192,9 +212,9 @@ def test_guessing_ahead_changes_how_often_the_model_is_asked_and_nothing_else(
         passes: list[int] = []
         engine = _Following(model, wanted, seed, faith, passes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(embedded, "_COPIED", copied)
+            patch.setattr(embedded_decoder, "_COPIED", copied)
             processor = GuidedProcessor(engine.guided, CALLS.grammar, max_tokens=60)
-            text = engine.generate(embedded.Prompt([1, 2, 3], 0, source), processor)
+            text = engine.generate(Prompt([1, 2, 3], 0, source), processor)
         CALLS.parse(text)
         outcomes.append((text, processor.decoder.confidence))
         counts.append(len(passes))
