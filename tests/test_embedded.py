@@ -21,7 +21,7 @@ from speeddial.messages import Message
 from speeddial.models import Request, embedded_decoder
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel
-from speeddial.models.decoder import Decoder
+from speeddial.models.decoder import MOST_WANTED, Decoder
 from speeddial.models.embedded import EmbeddedModel
 from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt, open_string
 from speeddial.models.guided import GuidedProcessor
@@ -196,6 +196,32 @@ def test_a_prefix_kept_gives_the_same_logits_as_one_read_anew(model: EmbeddedMod
         again = decoder.start(context, tokens, 25).copy()
         assert context.tokens == tokens
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("rank", [0, 8, 20, 64])
+def test_a_token_gives_the_same_bits_in_any_pass(
+    model: EmbeddedModel, make_adapter: Callable[..., Path], rank: int
+) -> None:
+    """Whatever other tokens go through the same pass, before it, after it, guessed right or wrongly."""
+    decoder = model.load().decoder
+    adapter = decoder.adapter(make_adapter(rank=rank) if rank else None)
+    random = np.random.default_rng(rank)
+    tokens = [int(token) for token in random.integers(100, 40_000, 90)]
+    with decoder.sequence(160, adapter) as context:
+        decoder.extend(context, tokens[:20])
+        alone = [decoder.extend(context, [token])[0].copy() for token in tokens[20:]]
+        for longest in (3, 8, 40):
+            del context.tokens[20:]
+            while len(context.tokens) < len(tokens):
+                at = len(context.tokens)
+                known = tokens[at : at + int(random.integers(1, longest))]
+                wrong = [int(token) for token in random.integers(100, 40_000, int(random.integers(0, 4)))]
+                wanted = min(MOST_WANTED, len(known) + len(wrong))
+                logits = decoder.extend(context, known + wrong, wanted)
+                del context.tokens[at + len(known) :]
+                for row in range(wanted - len(wrong)):
+                    number = len(context.tokens) - 20 - (wanted - len(wrong)) + row
+                    assert np.array_equal(logits[row], alone[number]), f"token {number} differs"
 
 
 @settings(max_examples=30, deadline=None)
