@@ -17,6 +17,7 @@ from pydantic import Field
 
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout
+from speeddial.flywheel.evaluate import evaluate
 from speeddial.messages import Message
 from speeddial.models import Request, embedded_decoder
 from speeddial.models.base_graph import FUSED
@@ -25,6 +26,7 @@ from speeddial.models.decoder import MOST_WANTED, Decoder
 from speeddial.models.embedded import EmbeddedModel
 from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt, open_string
 from speeddial.models.guided import GuidedProcessor
+from speeddial.project import Project
 
 Phrase = Annotated[str, Field(max_length=60)]
 CALLS = union_of_calls(
@@ -399,3 +401,29 @@ def test_logits_are_those_of_transformers_in_fp32(
     if folder is not None:
         moved = (theirs.exp() * (theirs - torch.log_softmax(base, -1))).sum(-1)
         assert moved.mean() > 0.1, "the adapter has to matter for this test to say anything"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["organizer", "tables", "planner"])
+async def test_guessing_ahead_changes_no_answer_of_the_shipped_adapters(
+    base_model: BaseModel, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.load(Path(__file__).parents[1])
+    folder = project.agent(name).folder if name == "planner" else project.expert(name).folder
+    decode = EmbeddedDecoder.run
+    outcomes: list[list[Any]] = []
+
+    def twice(engine: EmbeddedDecoder, request: Request, check: Callable[[], None]) -> Any:
+        outcomes.append([])
+        for copied in (0, 3):
+            with monkeypatch.context() as patch:
+                patch.setattr(embedded_decoder, "_COPIED", copied)
+                guided, tokens_in = decode(engine, request, check)
+            outcomes[-1].append((guided.tokens, guided.confidence))
+        return guided, tokens_in
+
+    monkeypatch.setattr(EmbeddedDecoder, "run", twice)
+    await evaluate(project, name, folder / "cases.jsonl")
+    assert len(outcomes) > 30
+    for plain, guessed in outcomes:
+        assert plain == guessed
