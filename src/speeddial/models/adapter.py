@@ -79,7 +79,7 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
 
 
 def _grouped(down: Matrix, up: Matrix) -> tuple[Matrix, Matrix]:
-    """A of shape (columns, rank) in groups of at most `GROUP_WIDTH` columns, and B of (rank, rows) beside it."""
+    """A of shape (columns, rank) in groups of at most `GROUP_WIDTH` columns, and B of (rank, rows)."""
     rank = down.shape[1]
     groups = -(-rank // GROUP_WIDTH)
     width = -(-rank // groups)

@@ -140,8 +140,8 @@ class Decoder:
                 self._free.append(sequence)
                 del self._free[:-_SEQUENCES_KEPT]
 
-    def start(self, sequence: Context, tokens: Sequence[int], fixed: int) -> Float32:
-        """Read a prompt, its fixed part from the prefixes kept when it is there.
+    def start(self, sequence: Context, tokens: list[int], fixed: int) -> list[int]:
+        """Read a prompt's fixed part, from the prefixes kept when it is there.
 
         Args:
             sequence: empty.
@@ -149,7 +149,7 @@ class Decoder:
             fixed: how many of them come again with the next prompt.
 
         Returns:
-            Logits after the last token, shape (1, vocabulary), valid until the next pass.
+            The other tokens, for `extend`.
         """
         assert sequence.adapter is not None
         key = (sequence.adapter, tuple(tokens[:fixed]))
@@ -162,14 +162,13 @@ class Decoder:
                 cache[:, :, :fixed] = part
             sequence.tokens.extend(tokens[:fixed])
         elif fixed:
-            # On its own, so that what is kept does not depend on what came after it the first time.
             self.extend(sequence, tokens[:fixed])
             copies = [cache[:, :, :fixed].copy() for cache in sequence.caches]
             with self._lock:
                 self._prefixes[key] = copies
                 if len(self._prefixes) > _PREFIXES_KEPT:
                     self._prefixes.popitem(last=False)
-        return self.extend(sequence, tokens[fixed:])
+        return tokens[fixed:]
 
     def extend(self, sequence: Context, tokens: Sequence[int], wanted: int = 1) -> Float32:
         """Read tokens in one forward pass.

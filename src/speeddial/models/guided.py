@@ -105,6 +105,10 @@ class GuidedDecoder:
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         return np.unpackbits(bits, count=self.tokenizer.size, bitorder="little").view(np.bool_)
 
+    def forced_text(self) -> str:
+        """What must come next although its split into tokens is open; empty when nothing must."""
+        return "" if self.done else bytes(self._matcher.compute_ff_bytes()).decode("utf-8", "ignore")
+
     def take_forced(self) -> list[int]:
         """Tokens appended by the grammar since the last call; the model has to be shown them, no more."""
         forced = self.tokens[self._taken :]
