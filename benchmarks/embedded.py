@@ -220,6 +220,16 @@ def middle(values: list[float]) -> dict[str, float]:
     }
 
 
+def show(report: dict[str, Any], *, as_json: bool) -> None:
+    """Print figures, one a line or all as one JSON object."""
+    if as_json:
+        print(json.dumps(report))
+        return
+    for name, value in report.items():
+        shown = value if isinstance(value, dict) else {"": value}
+        print(f"{name:44}", "  ".join(f"{key} {number:.4g}".strip() for key, number in shown.items()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--calls", type=int, default=36)
@@ -245,12 +255,7 @@ def main() -> None:
                 report[f"pass of {length}, {name}, ms"] = middle(times)
         generate = Generate(base, folder) if find_spec("torch") and find_spec("peft") else None
         calls(engine, adapter, generate, options.calls, report)
-    if options.json:
-        print(json.dumps(report))
-        return
-    for name, value in report.items():
-        shown = value if isinstance(value, dict) else {"": value}
-        print(f"{name:44}", "  ".join(f"{key} {number:.4g}".strip() for key, number in shown.items()))
+    show(report, as_json=options.json)
 
 
 def calls(
