@@ -44,6 +44,7 @@ CALLS = union_of_calls(
         ),
     }
 )
+ENDLESS = Contract.of(Annotated[list[Phrase], Field(min_length=60, max_length=60)])
 SYSTEM = "You are an assistant. Reply with one call as JSON."
 
 
@@ -141,13 +142,28 @@ async def test_a_completion_says_what_it_cost_and_how_it_was_constrained(model: 
     assert completion.confidence is not None and 0 < completion.confidence <= 1
 
 
-async def test_the_same_request_gives_the_same_text_alone_beside_others_and_again(
-    model: EmbeddedModel,
+async def test_requests_side_by_side_give_what_they_give_alone_whatever_becomes_of_their_neighbours(
+    model: EmbeddedModel, make_adapter: Callable[..., Path]
 ) -> None:
-    requests = [ask(f"Show me list number {number}, please.") for number in range(4)]
-    alone = [(await model.complete(request)).text for request in requests]
-    together = await asyncio.gather(*(model.complete(request) for request in requests))
-    assert [completion.text for completion in together] == alone
+    adapters = [None, make_adapter()]
+    requests = [
+        ask(f"Show me list number {number}, please.", adapter=adapters[number % 2]) for number in range(6)
+    ]
+    alone = [await model.complete(request) for request in requests]
+    cancelled = asyncio.create_task(model.complete(ask("Go on.", ENDLESS, max_tokens=3000)))
+    late = asyncio.create_task(model.complete(ask("Go on.", ENDLESS, max_tokens=3000, timeout=0.2)))
+    refused = asyncio.create_task(model.complete(ask("word " * 9000)))
+    together = asyncio.gather(*(model.complete(request) for request in requests))
+    await asyncio.sleep(0.3)
+    cancelled.cancel()
+    for ours, theirs in zip(alone, await together, strict=True):
+        assert (ours.text, ours.confidence, ours.tokens_out) == (
+            theirs.text,
+            theirs.confidence,
+            theirs.tokens_out,
+        )
+    ends = await asyncio.gather(cancelled, late, refused, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError, EngineTimeout, EngineRefused]
 
 
 async def test_the_text_ends_valid_at_the_smallest_budget_and_is_refused_below(model: EmbeddedModel) -> None:
@@ -173,10 +189,9 @@ async def test_a_prompt_beyond_the_context_is_refused(model: EmbeddedModel) -> N
 
 
 async def test_time_out_and_cancellation_stop_the_worker(model: EmbeddedModel) -> None:
-    endless = Contract.of(Annotated[list[Phrase], Field(min_length=60, max_length=60)])
     with pytest.raises(EngineTimeout, match=r"within 0\.1 s"):
-        await model.complete(ask("Go on.", endless, timeout=0.1, max_tokens=3000))
-    task = asyncio.create_task(model.complete(ask("Go on.", endless, max_tokens=3000)))
+        await model.complete(ask("Go on.", ENDLESS, timeout=0.1, max_tokens=3000))
+    task = asyncio.create_task(model.complete(ask("Go on.", ENDLESS, max_tokens=3000)))
     await asyncio.sleep(0.3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
