@@ -29,7 +29,7 @@ from speeddial.messages import Message
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel, ensure_base
 from speeddial.models.decoder import Adapter, Decoder
-from speeddial.models.embedded import EmbeddedModel
+from speeddial.models.embedded import load_engine
 from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt
 from speeddial.models.guided import GuidedProcessor
 
@@ -244,7 +244,7 @@ def main() -> None:
         "start, imports and weights": cold_start(_LOAD),
         "import of speeddial.contract alone": cold_start("import speeddial.contract"),
     }
-    engine = EmbeddedModel(base.source.name).load()
+    engine = load_engine(base)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.adapter or Path(scratch)
         adapter = (

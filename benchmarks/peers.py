@@ -23,7 +23,7 @@ from benchmarks.embedded import CALLS, SYSTEM, contract, middle, show
 from speeddial.messages import Message
 from speeddial.models import Request
 from speeddial.models.base_model import BaseModel, ensure_base
-from speeddial.models.embedded import EmbeddedModel
+from speeddial.models.embedded import load_engine
 
 ADAPTER = Path(__file__).parents[1] / "experts" / "organizer" / "adapter"
 MAX_TOKENS = 128
@@ -33,7 +33,7 @@ Ask = Callable[[Sequence[Message]], str]
 
 def embedded(base: BaseModel, adapter: Path) -> Ask:
     """This project's engine, as a function from messages to text."""
-    engine = EmbeddedModel(base.source.name).load()
+    engine = load_engine(base)
     whole = contract()
 
     def ask(messages: Sequence[Message]) -> str:

@@ -40,17 +40,7 @@ class EmbeddedModel(Model):
         """The engine itself, loaded on first use."""
         with self._lock:
             if self._loaded is None:
-                # The session is made outside Python's lock while the other processor imports outlines and
-                # reads the tokenizer, which both hold it: about 0.3 s each.
-                with ThreadPoolExecutor(1) as beside:
-                    decoder = beside.submit(_load_decoder, self._base)
-                    from speeddial.models.chat_tokenizer import ChatTokenizer
-                    from speeddial.models.embedded_decoder import EmbeddedDecoder
-                    from speeddial.models.grammars import GuidedTokenizer
-
-                    chat = ChatTokenizer(self._base.tokenizer)
-                    guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
-                    self._loaded = EmbeddedDecoder(chat, guided, decoder.result())
+                self._loaded = load_engine(self._base)
             return self._loaded
 
     def shortest_tokens(self, contract: Contract) -> int:
@@ -110,6 +100,25 @@ class EmbeddedModel(Model):
         """Give the weights' memory back; the next request loads them again."""
         with self._lock:
             self._loaded = None
+
+
+def load_engine(base: BaseModel) -> EmbeddedDecoder:
+    """The decoder of a base, with its tokenizer.
+
+    Raises:
+        EngineError, EngineUnreachable: its files are broken.
+    """
+    # The session is made outside Python's lock while this thread imports outlines and reads the tokenizer,
+    # which both hold it: about 0.3 s each.
+    with ThreadPoolExecutor(1) as beside:
+        decoder = beside.submit(_load_decoder, base)
+        from speeddial.models.chat_tokenizer import ChatTokenizer
+        from speeddial.models.embedded_decoder import EmbeddedDecoder
+        from speeddial.models.grammars import GuidedTokenizer
+
+        chat = ChatTokenizer(base.tokenizer)
+        guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
+        return EmbeddedDecoder(chat, guided, decoder.result())
 
 
 def _load_decoder(base: BaseModel) -> Decoder:
