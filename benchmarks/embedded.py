@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from speeddial.models.base_model import BaseModel, ensure_base
 from speeddial.models.decoder import Adapter, Decoder
 from speeddial.models.embedded import load_engine
 from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt
+from speeddial.models.guesses import EarlierAnswers
 from speeddial.models.guided import GuidedProcessor
 
 SYSTEM = (
@@ -220,6 +222,34 @@ def middle(values: list[float]) -> dict[str, float]:
     }
 
 
+def others(engine: EmbeddedDecoder, adapter: Adapter, wanted: str) -> EarlierAnswers:
+    """The answers to the other requests, as an expert at work has given them before."""
+    whole = contract()
+    earlier = EarlierAnswers()
+    for _, name, arguments in CALLS:
+        answer = whole.dump({"name": name, "arguments": arguments})
+        if answer != wanted:
+            earlier.learn(adapter.key, engine.chat.encode(answer), engine.chat.decode)
+    return earlier
+
+
+def together(engine: EmbeddedDecoder, adapter: Adapter, threads: int = 4) -> dict[str, float]:
+    """Calls a second, one request after the other and several side by side."""
+    whole = contract()
+    wanted = [
+        (request, whole.dump({"name": name, "arguments": arguments})) for request, name, arguments in CALLS
+    ]
+
+    def one(pair: tuple[str, str]) -> None:
+        call(engine, adapter, *pair, whole.grammar)
+
+    rates: dict[str, float] = {}
+    for name, workers in (("one by one", 1), (f"{threads} at once", threads)):
+        with ThreadPoolExecutor(workers) as pool:
+            rates[name] = len(wanted) * 1000 / milliseconds(lambda pool=pool: list(pool.map(one, wanted)))
+    return rates
+
+
 def show(report: dict[str, Any], *, as_json: bool) -> None:
     """Print figures, one a line or all as one JSON object."""
     if as_json:
@@ -253,6 +283,7 @@ def main() -> None:
         for name, which in (("base", engine.decoder.base), ("adapter", adapter)):
             for length, times in passes(engine.decoder, which, 12).items():
                 report[f"pass of {length}, {name}, ms"] = middle(times)
+        report["calls a second"] = together(engine, adapter)
         generate = Generate(base, folder) if find_spec("torch") and find_spec("peft") else None
         calls(engine, adapter, generate, options.calls, report)
     show(report, as_json=options.json)
@@ -263,6 +294,7 @@ def calls(
 ) -> None:
     """Whole tool calls, alternating with `generate` when that is there."""
     whole = contract()
+    first: list[float] = []
     ours: list[float] = []
     cpu: list[float] = []
     theirs: list[float] = []
@@ -270,10 +302,14 @@ def calls(
     for number in range(count + 1):
         request, name, arguments = CALLS[number % len(CALLS)]
         wanted = whole.dump({"name": name, "arguments": arguments})
+        engine.earlier = EarlierAnswers()
+        if number == 0:  # compiles the grammar and reads the prefix
+            call(engine, adapter, request, wanted, whole.grammar)
+            continue
+        first.append(milliseconds(call, engine, adapter, request, wanted, whole.grammar))
+        engine.earlier = others(engine, adapter, wanted)
         began, busy = time.perf_counter(), time.process_time()
         decoded = call(engine, adapter, request, wanted, whole.grammar).decoder
-        if number == 0:
-            continue  # compiles the grammar and reads the prefix
         ours.append((time.perf_counter() - began) * 1000)
         cpu.append((time.process_time() - busy) * 1000)
         written += len(decoded.tokens)
@@ -281,6 +317,7 @@ def calls(
         if generate is not None:
             prompt, _ = engine.chat.prompt([Message("system", SYSTEM), Message("user", request)])
             theirs.append(milliseconds(generate, prompt, len(decoded.tokens)))
+    report["tool call, no answer before it, ms"] = middle(first)
     report["tool call, ms"] = middle(ours)
     report["tool call, processor ms"] = middle(cpu)
     report["tokens a call"] = written / count

@@ -19,7 +19,7 @@ from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import DefinitionError, EngineRefused, EngineTimeout
 from speeddial.flywheel.evaluate import evaluate
 from speeddial.messages import Message
-from speeddial.models import Request, embedded_decoder
+from speeddial.models import Request, decoder, embedded_decoder
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel
 from speeddial.models.decoder import MOST_WANTED, Decoder
@@ -203,6 +203,20 @@ async def test_time_out_and_cancellation_stop_the_worker(model: EmbeddedModel) -
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize(
+    ("quota", "threads"),
+    [("100000 100000", 1), ("50000 100000", 1), ("900000 100000", 3), ("max 100000", 3), (None, 3)],
+)
+def test_a_containers_quota_of_processors_is_kept_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str | None, threads: int
+) -> None:
+    monkeypatch.setattr(decoder, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0, 1, 2}, raising=False)
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert decoder._processors() == threads
+
+
 def test_a_prefix_kept_gives_the_same_logits_as_one_read_anew(model: EmbeddedModel) -> None:
     decoder = model.load().decoder
     random = np.random.default_rng(0)
@@ -273,7 +287,7 @@ class _Following(EmbeddedDecoder):
         self, model: EmbeddedModel, wanted: list[int], seed: int, faith: float, passes: list[int]
     ) -> None:
         loaded = model.load()
-        self.chat, self.guided, self._earlier = loaded.chat, loaded.guided, EarlierAnswers()
+        self.chat, self.guided, self.earlier = loaded.chat, loaded.guided, EarlierAnswers()
         self.decoder = _FollowingDecoder(loaded.decoder, wanted, seed, faith, passes)
 
 

@@ -47,7 +47,7 @@ class EmbeddedDecoder(OutlinesModel):
         self.chat = chat
         self.guided = guided
         self.decoder = decoder
-        self._earlier = EarlierAnswers()
+        self.earlier = EarlierAnswers()
 
     def run(self, request: Request, check: Callable[[], None]) -> tuple[GuidedDecoder, int]:
         """Answer one request.
@@ -110,7 +110,7 @@ class EmbeddedDecoder(OutlinesModel):
                 draft = self._draft(guided, model_input.source, adapter)
                 logits = self.decoder.extend(context, [*pending, *draft], wanted=1 + len(draft))
                 pending = self._choose(output_type, context, logits, draft)
-        self._earlier.learn(adapter.key, guided.tokens, self.chat.decode)
+        self.earlier.learn(adapter.key, guided.tokens, self.chat.decode)
         return guided.text
 
     def _choose(
@@ -142,7 +142,7 @@ class EmbeddedDecoder(OutlinesModel):
         text = guided.text
         if phrase := copied(text, source):
             return self.chat.encode(phrase)[:_GUESSED]
-        earlier = self._earlier.ahead(adapter.key, text, _GUESSED, self.chat.decode)
+        earlier = self.earlier.ahead(adapter.key, text, _GUESSED, self.chat.decode)
         return earlier or self.chat.encode(guided.forced_text())[:_GUESSED]
 
     def generate_batch(self, model_input: Any, output_type: Any = None, **inference_kwargs: Any) -> list[str]:
