@@ -143,7 +143,7 @@ class EmbeddedDecoder(OutlinesModel):
         if phrase := copied(text, source):
             return self.chat.encode(phrase)[:_GUESSED]
         earlier = self.earlier.ahead(adapter.key, text, _GUESSED, self.chat.decode)
-        return earlier or self.chat.encode(guided.forced_text())[:_GUESSED]
+        return earlier or guided.punctuation_ahead()
 
     def generate_batch(self, model_input: Any, output_type: Any = None, **inference_kwargs: Any) -> list[str]:
         return [self.generate(prompt, output_type, **inference_kwargs) for prompt in model_input]

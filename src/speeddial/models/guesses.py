@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Sequence
 from speeddial.messages import compact_json
 
 _CONTEXTS_KEPT = 8192
-_LEAST_SHARE = 0.25
-"""A token that came next more seldom is no guess: each costs about a sixth of the pass that it may save."""
+_LEAST_CHANCE = 0.25
+"""That a guessed token and those before it are right: each costs about a sixth of the pass it may save."""
 _COPIED_CHARACTERS = 40
 _CLOSED_VALUE = re.compile(r':"(?:[^"\\]|\\.)*"')
 """A string value of a JSON text that has ended."""
@@ -49,13 +49,15 @@ class EarlierAnswers:
     ) -> list[int]:
         """The likeliest next tokens after a text, `count` at most; fewer where they are anybody's guess."""
         tokens: list[int] = []
+        chance = 1.0
         while len(tokens) < count:
             with self._lock:
                 seen = self._next.get((who, _outline(text + decode(tokens))))
                 if not seen:
                     break
                 token, times = seen.most_common(1)[0]
-                if times < _LEAST_SHARE * seen.total():
+                chance *= times / (seen.total() + 1)
+                if chance < _LEAST_CHANCE:
                     break
                 tokens.append(token)
         return tokens
