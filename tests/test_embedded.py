@@ -277,7 +277,7 @@ def test_guessing_ahead_changes_how_often_the_model_is_asked_and_nothing_else(
         outcomes.append((text, processor.decoder.confidence))
         counts.append(len(passes))
     assert outcomes[0] == outcomes[1] == outcomes[2]
-    assert faith < 1.0 or counts[0] > counts[1] > counts[2]
+    assert faith < 1.0 or counts[0] > max(counts[1:])
 
 
 class _Following(EmbeddedDecoder):
