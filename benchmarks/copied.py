@@ -21,7 +21,7 @@ from speeddial.contract import Contract, write_json
 from speeddial.contract.copied import cut
 from speeddial.contract.grammar import compiled
 from speeddial.models.base_model import ensure_base
-from speeddial.models.embedded import EmbeddedDecoder
+from speeddial.models.embedded import load_engine
 
 WORDS = (10, 50, 150, 500, 1500, 3500)
 
@@ -42,7 +42,7 @@ def least(work: Callable[[], Any], rounds: int = 5) -> float:
 
 
 def main() -> None:
-    tokenizer = EmbeddedDecoder(ensure_base()).guided.native
+    tokenizer = load_engine(ensure_base()).guided.native
     pages = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
     words = re.findall(r"\S+", " ".join(page.read_text(encoding="utf-8") for page in pages))
     contract = Contract.of(Annotated[str, Copied(of=text_of)])

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from speeddial.messages import Message
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel, ensure_base
 from speeddial.models.decoder import Adapter, Decoder
-from speeddial.models.embedded import EmbeddedDecoder, Prompt
+from speeddial.models.embedded import load_engine
+from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt
+from speeddial.models.guesses import EarlierAnswers
 from speeddial.models.guided import GuidedProcessor
 
 SYSTEM = (
@@ -79,6 +82,9 @@ CALLS: list[tuple[str, str, dict[str, str]]] = [
     ("show all my lists", "show_list", {}),
 ]
 
+_STARTS = 5
+_LOAD = "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel().load()"
+
 
 def contract() -> Contract:
     """The organizer's shape: a union of calls whose arguments are optional phrases."""
@@ -109,18 +115,26 @@ def milliseconds(work: Callable[..., Any], *arguments: Any) -> float:
 
 
 def cold_start(code: str) -> dict[str, float]:
-    """Wall time and memory of a fresh process that runs `code`."""
+    """Least wall time and memory of fresh processes that run `code`, bytecode compiled as pip leaves it."""
     script = (
         "import time, resource; began = time.perf_counter()\n"
         f"{code}\n"
         "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    said = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
-    ).stdout
-    seconds, megabytes = said.split()[-2:]
-    return {"seconds": float(seconds), "peak MB": float(megabytes)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    times, sizes = [], []
+    with tempfile.TemporaryDirectory() as compiled:
+        environment["PYTHONPYCACHEPREFIX"] = compiled
+        for _ in range(1 + _STARTS):
+            said = subprocess.run(
+                [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+            ).stdout
+            seconds, megabytes = said.split()[-2:]
+            times.append(float(seconds))
+            sizes.append(float(megabytes))
+    # The first one compiles.
+    return {"seconds, median": statistics.median(times[1:]), "least": min(times[1:]), "peak MB": max(sizes)}
 
 
 def random_adapter(decoder: Decoder, folder: Path) -> Adapter:
@@ -208,6 +222,44 @@ def middle(values: list[float]) -> dict[str, float]:
     }
 
 
+def others(engine: EmbeddedDecoder, adapter: Adapter, wanted: str) -> EarlierAnswers:
+    """The answers to the other requests, as an expert at work has given them before."""
+    whole = contract()
+    earlier = EarlierAnswers()
+    for _, name, arguments in CALLS:
+        answer = whole.dump({"name": name, "arguments": arguments})
+        if answer != wanted:
+            earlier.learn(adapter.key, engine.chat.encode(answer), engine.chat.decode)
+    return earlier
+
+
+def together(engine: EmbeddedDecoder, adapter: Adapter, threads: int = 4) -> dict[str, float]:
+    """Calls a second, one request after the other and several side by side."""
+    whole = contract()
+    wanted = [
+        (request, whole.dump({"name": name, "arguments": arguments})) for request, name, arguments in CALLS
+    ]
+
+    def one(pair: tuple[str, str]) -> None:
+        call(engine, adapter, *pair, whole.grammar)
+
+    rates: dict[str, float] = {}
+    for name, workers in (("one by one", 1), (f"{threads} at once", threads)):
+        with ThreadPoolExecutor(workers) as pool:
+            rates[name] = len(wanted) * 1000 / milliseconds(lambda pool=pool: list(pool.map(one, wanted)))
+    return rates
+
+
+def show(report: dict[str, Any], *, as_json: bool) -> None:
+    """Print figures, one a line or all as one JSON object."""
+    if as_json:
+        print(json.dumps(report))
+        return
+    for name, value in report.items():
+        shown = value if isinstance(value, dict) else {"": value}
+        print(f"{name:44}", "  ".join(f"{key} {number:.4g}".strip() for key, number in shown.items()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--calls", type=int, default=36)
@@ -219,11 +271,10 @@ def main() -> None:
     report: dict[str, Any] = {
         "processors": len(os.sched_getaffinity(0)),
         "load average": os.getloadavg()[0],
-        "start, imports and weights": cold_start(
-            "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel().load()"
-        ),
+        "start, imports and weights": cold_start(_LOAD),
+        "import of speeddial.contract alone": cold_start("import speeddial.contract"),
     }
-    engine = EmbeddedDecoder(base)
+    engine = load_engine(base)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.adapter or Path(scratch)
         adapter = (
@@ -232,14 +283,10 @@ def main() -> None:
         for name, which in (("base", engine.decoder.base), ("adapter", adapter)):
             for length, times in passes(engine.decoder, which, 12).items():
                 report[f"pass of {length}, {name}, ms"] = middle(times)
+        report["calls a second"] = together(engine, adapter)
         generate = Generate(base, folder) if find_spec("torch") and find_spec("peft") else None
         calls(engine, adapter, generate, options.calls, report)
-    if options.json:
-        print(json.dumps(report))
-        return
-    for name, value in report.items():
-        shown = value if isinstance(value, dict) else {"": value}
-        print(f"{name:44}", "  ".join(f"{key} {number:.4g}".strip() for key, number in shown.items()))
+    show(report, as_json=options.json)
 
 
 def calls(
@@ -247,6 +294,7 @@ def calls(
 ) -> None:
     """Whole tool calls, alternating with `generate` when that is there."""
     whole = contract()
+    first: list[float] = []
     ours: list[float] = []
     cpu: list[float] = []
     theirs: list[float] = []
@@ -254,10 +302,14 @@ def calls(
     for number in range(count + 1):
         request, name, arguments = CALLS[number % len(CALLS)]
         wanted = whole.dump({"name": name, "arguments": arguments})
+        engine.earlier = EarlierAnswers()
+        if number == 0:  # compiles the grammar and reads the prefix
+            call(engine, adapter, request, wanted, whole.grammar)
+            continue
+        first.append(milliseconds(call, engine, adapter, request, wanted, whole.grammar))
+        engine.earlier = others(engine, adapter, wanted)
         began, busy = time.perf_counter(), time.process_time()
         decoded = call(engine, adapter, request, wanted, whole.grammar).decoder
-        if number == 0:
-            continue  # compiles the grammar and reads the prefix
         ours.append((time.perf_counter() - began) * 1000)
         cpu.append((time.process_time() - busy) * 1000)
         written += len(decoded.tokens)
@@ -265,6 +317,7 @@ def calls(
         if generate is not None:
             prompt, _ = engine.chat.prompt([Message("system", SYSTEM), Message("user", request)])
             theirs.append(milliseconds(generate, prompt, len(decoded.tokens)))
+    report["tool call, no answer before it, ms"] = middle(first)
     report["tool call, ms"] = middle(ours)
     report["tool call, processor ms"] = middle(cpu)
     report["tokens a call"] = written / count

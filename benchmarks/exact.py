@@ -37,7 +37,8 @@ from speeddial.contract import Contract
 from speeddial.errors import ContractViolation, DefinitionError, EngineRefused
 from speeddial.models.base_graph import SHAPE, Block8, LlamaShape, write_graph
 from speeddial.models.base_model import BaseModel, ensure_base
-from speeddial.models.embedded import EmbeddedDecoder, Prompt
+from speeddial.models.embedded import load_engine
+from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt
 from speeddial.models.guided import GuidedProcessor
 
 TRIES = 20
@@ -182,7 +183,7 @@ _sampler: Sampler
 
 def _begin(base: BaseModel, budgets: list[int], samples: int, temperature: float) -> None:
     global _sampler
-    _sampler = Sampler(EmbeddedDecoder(base), budgets, samples, temperature)
+    _sampler = Sampler(load_engine(base), budgets, samples, temperature)
 
 
 def _work(task: tuple[int, str, Any]) -> list[Line]:

@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from speeddial.flywheel.evaluate import evaluate
 from speeddial.models.decoder import Decoder
-from speeddial.models.embedded import EmbeddedDecoder
+from speeddial.models.embedded_decoder import EmbeddedDecoder
 from speeddial.models.guided import GuidedDecoder
 from speeddial.project import Project
 

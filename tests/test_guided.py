@@ -79,7 +79,7 @@ def chat(base_model: Any) -> ChatTokenizer:
 
 @pytest.fixture(scope="session")
 def tokenizer(chat: ChatTokenizer) -> GuidedTokenizer:
-    return GuidedTokenizer(chat.json, chat.size, chat.end)
+    return GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
 
 
 def run(decoder: GuidedDecoder, seed: int, spread: float) -> GuidedDecoder:

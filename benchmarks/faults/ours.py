@@ -217,7 +217,7 @@ def grammars() -> dict[str, Callable[[str, str], bool]]:
     except EngineError:
         return ways
     chat = ChatTokenizer(base.tokenizer)
-    return ways | {DEFAULT_BASE: _admitted(GuidedTokenizer(chat.json, chat.size, chat.end).native)}
+    return ways | {DEFAULT_BASE: _admitted(GuidedTokenizer(chat.vocabulary(), chat.size, chat.end).native)}
 
 
 def _admitted(tokenizer: llguidance.LLTokenizer) -> Callable[[str, str], bool]:

@@ -101,7 +101,7 @@ def _tokenizer() -> GuidedTokenizer | None:
     if base is None:
         return None
     chat = ChatTokenizer(base.tokenizer)
-    return GuidedTokenizer(chat.json, chat.size, chat.end)
+    return GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
 
 
 def _expert(project: Project, expert: Expert) -> Iterator[Finding]:

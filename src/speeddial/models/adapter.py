@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speeddial.errors import DefinitionError
-from speeddial.models.base_graph import FUSED, LlamaShape, adapter_inputs
+from speeddial.models.base_graph import FUSED, GROUP_WIDTH, LlamaShape, adapter_inputs
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -18,11 +18,11 @@ Matrix = npt.NDArray[np.float32]
 
 
 def no_adapter(shape: LlamaShape) -> dict[str, Matrix]:
-    """The graph's adapter inputs for the base alone: rank 0 everywhere."""
+    """The graph's adapter inputs for the base alone: groups of width 0."""
     inputs = {}
     for name, _, product in adapter_inputs(shape):
         rows = sum(shape.rows(module) for module in FUSED[product])
-        inputs[f"{name}.A"] = np.zeros((shape.columns(FUSED[product][0]), 0), np.float32)
+        inputs[f"{name}.A"] = np.zeros((1, 1, shape.columns(FUSED[product][0]), 0), np.float32)
         inputs[f"{name}.B"] = np.zeros((0, rows), np.float32)
     return inputs
 
@@ -31,7 +31,8 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
     """The graph's adapter inputs from an adapter folder.
 
     Modules that share one product in the graph get their ranks side by side: A is the concatenation
-    of theirs, B is zero outside a module's own rows. The scaling alpha / r is multiplied into B.
+    of theirs, cut into groups; B is zero outside a module's own rows. The scaling alpha / r is multiplied
+    into B.
 
     Args:
         folder: holds ``adapter_config.json`` and ``adapter_model.safetensors`` (fp16 or fp32).
@@ -66,14 +67,25 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
             downs.append(down.T.astype(np.float32))
             ups.append(np.pad(up.T.astype(np.float32) * np.float32(scaling), ((0, 0), (before, after))))
         if downs:
-            inputs[f"{name}.A"] = np.ascontiguousarray(np.concatenate(downs, axis=1))
-            inputs[f"{name}.B"] = np.ascontiguousarray(np.concatenate(ups, axis=0))
+            inputs[f"{name}.A"], inputs[f"{name}.B"] = _grouped(
+                np.concatenate(downs, axis=1), np.concatenate(ups, axis=0)
+            )
     if tensors:
         raise DefinitionError(
             f"{folder}: {len(tensors)} tensors that the embedded engine cannot apply, "
             f"such as {min(tensors)}; expected LoRA on {', '.join(sum(FUSED.values(), ()))}"
         )
     return inputs
+
+
+def _grouped(down: Matrix, up: Matrix) -> tuple[Matrix, Matrix]:
+    """A of shape (columns, rank) in groups of at most `GROUP_WIDTH` columns, and B of (rank, rows)."""
+    rank = down.shape[1]
+    groups = -(-rank // GROUP_WIDTH)
+    width = -(-rank // groups)
+    spare = groups * width - rank
+    down = np.pad(down, ((0, 0), (0, spare))).reshape(len(down), groups, width).swapaxes(0, 1)
+    return np.ascontiguousarray(down[:, None]), np.pad(up, ((0, spare), (0, 0)))
 
 
 def _shape(matrix: npt.NDArray[np.float32] | None) -> str:

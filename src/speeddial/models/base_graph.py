@@ -25,6 +25,9 @@ from speeddial.models.gguf_file import QK, GgufFile, Quantised4
 
 GRAPH, WEIGHTS, SHAPE = "graph.onnx", "weights.bin", "shape.json"
 CONTRIB = "com.microsoft"
+GROUP_WIDTH = 16
+"""Most columns of an adapter's matrix A in one product. A wider product is cut among threads once it has rows
+enough, and the parts are then summed in other blocks: the same row would give other bits in a longer pass."""
 _INLINE_BYTES = 1024
 _PAGE = 4096
 """ONNX Runtime maps external data when it starts on a page."""
@@ -186,8 +189,9 @@ class GgufWeights:
 def adapter_inputs(shape: LlamaShape) -> Iterator[tuple[str, int, str]]:
     """Names of the graph's adapter inputs: for each product its name, layer and kind.
 
-    The product ``x W`` becomes ``x W + (x A) B`` with A of shape (columns, rank) in the input
-    ``NAME.A`` and B of shape (rank, rows) in ``NAME.B``; rank 0 means no adapter.
+    The product ``x W`` becomes ``x W + (x A) B``, with A's columns in groups, of shape
+    (groups, 1, columns, width), in the input ``NAME.A`` and B of shape (groups * width, rows) in
+    ``NAME.B``; width 0 means no adapter. See `GROUP_WIDTH`.
     """
     for layer in range(shape.layers):
         for product in FUSED:
@@ -254,18 +258,22 @@ class _GraphWriter:
 
     def adapted(self, name: str, source: str, matrix: Block8) -> str:
         down = self.node("MatMul", [source, f"{name}.A"], [f"{name}.down"])
-        up = self.node("MatMul", [down, f"{name}.B"], [f"{name}.up"])
+        last = self.node("Transpose", [down], [f"{name}.groups"], perm=[1, 2, 0, 3])
+        joined = self.tensor("joined_groups", np.array([0, 0, -1]))
+        ranks = self.node("Reshape", [last, joined], [f"{name}.ranks"])
+        up = self.node("MatMul", [ranks, f"{name}.B"], [f"{name}.up"])
         return self.node("Add", [self.product(name, source, matrix), up], [f"{name}.sum"])
 
 
 def write_graph(folder: Path, weights: LlamaWeights) -> None:
     """Write the graph and its weights into a folder.
 
-    Inputs: ``embeddings`` (1, tokens, hidden) fp32; ``last_index`` int32 (1), the index of the last
-    token after this pass; ``total`` int32 (1), tokens after this pass; ``first`` int64 (1), the first
-    of the tokens whose logits are wanted; per layer ``past_key.N`` and ``past_value.N``
-    (1, kv_heads, capacity, head_size); the adapter inputs of `adapter_inputs`.
-    Outputs: ``logits`` (1, wanted, vocabulary); per layer ``key.N`` and ``value.N``, bound to the
+    Inputs: ``embeddings`` (sequences, tokens, hidden) fp32; ``last_index`` int32 (sequences), the index
+    of each one's last token after this pass; ``total`` int32 (1), tokens of the longest after this pass;
+    ``wanted`` int64, the tokens whose logits are wanted, counted over all sequences; per layer
+    ``past_key.N`` and ``past_value.N`` (sequences, kv_heads, capacity, head_size); the adapter inputs of
+    `adapter_inputs`.
+    Outputs: ``logits`` (wanted, vocabulary); per layer ``key.N`` and ``value.N``, bound to the
     same memory as the inputs so that nothing is copied.
 
     Args:
@@ -349,9 +357,9 @@ def _write_decoder(writer: _GraphWriter, weights: LlamaWeights) -> None:
         delta = writer.adapted(f"{layer}.down", source, fused("down"))
 
     source = writer.node("Add", [residual, delta], ["hidden"])
-    end = writer.tensor("end", np.array([np.iinfo(np.int64).max]))
-    axis = writer.tensor("token_axis", np.array([1]))
-    source = writer.node("Slice", [source, "first", end, axis], ["wanted"])
+    flat = writer.tensor("flat", np.array([-1, shape.hidden]))
+    source = writer.node("Reshape", [source, flat], ["rows"])
+    source = writer.node("Gather", [source, "wanted"], ["wanted.rows"], axis=0)
     gain = writer.tensor("model.norm", weights.norm("model.norm"))
     source = writer.node("SimplifiedLayerNormalization", [source, gain], ["final"], axis=-1, epsilon=epsilon)
     writer.product("logits", source, embedding)
@@ -361,22 +369,22 @@ def _model(writer: _GraphWriter, shape: LlamaShape) -> Any:
     float32, int32, int64 = writer.proto.FLOAT, writer.proto.INT32, writer.proto.INT64
     value = writer.helper.make_tensor_value_info
     inputs = [
-        value("embeddings", float32, [1, "tokens", shape.hidden]),
-        value("last_index", int32, [1]),
+        value("embeddings", float32, ["sequences", "tokens", shape.hidden]),
+        value("last_index", int32, ["sequences"]),
         value("total", int32, [1]),
-        value("first", int64, [1]),
+        value("wanted", int64, ["wanted"]),
     ]
-    outputs = [value("logits", float32, [1, "wanted", shape.vocabulary])]
+    outputs = [value("logits", float32, ["wanted", shape.vocabulary])]
     for layer in range(shape.layers):
         for kind in ("key", "value"):
-            dims = [1, shape.kv_heads, "capacity", shape.head_size]
+            dims = ["sequences", shape.kv_heads, "capacity", shape.head_size]
             inputs.append(value(f"past_{kind}.{layer}", float32, dims))
             outputs.append(value(f"{kind}.{layer}", float32, dims))
     for name, _, product in adapter_inputs(shape):
-        rank = f"rank.{product}"
+        groups, width = f"groups.{product}", f"width.{product}"
         rows = sum(shape.rows(module) for module in FUSED[product])
-        inputs.append(value(f"{name}.A", float32, [shape.columns(FUSED[product][0]), rank]))
-        inputs.append(value(f"{name}.B", float32, [rank, rows]))
+        inputs.append(value(f"{name}.A", float32, [groups, 1, shape.columns(FUSED[product][0]), width]))
+        inputs.append(value(f"{name}.B", float32, [f"rank.{product}", rows]))
     graph = writer.helper.make_graph(writer.nodes, "decoder", inputs, outputs, list(writer.tensors.values()))
     opsets = [writer.helper.make_opsetid("", 21), writer.helper.make_opsetid(CONTRIB, 1)]
     return writer.helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="speeddial")

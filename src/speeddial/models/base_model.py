@@ -17,7 +17,7 @@ from pathlib import Path
 
 from speeddial.errors import EngineError, EngineUnreachable, UserError
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Raised when the graph's form changes; the cache then converts anew from the GGUF file it keeps."""
 
 Progress = Callable[[str, int, int], None]

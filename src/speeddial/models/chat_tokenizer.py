@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+from llguidance import TokenizerWrapper
 from tokenizers import Tokenizer
 
 from speeddial.errors import EngineUnreachable
@@ -62,6 +65,27 @@ def tokenizer_json(metadata: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _byte_alphabet() -> dict[int, int]:
+    """GPT-2's characters for bytes: printable ones stand for themselves, the others for those from U+0100."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return dict(zip([*printable, *range(256, 256 + len(others))], [*printable, *others], strict=True))
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """What llguidance asks of a tokenizer."""
+
+    eos_token_id: int
+    tokens: list[bytes]
+    special_token_ids: list[int]
+    encode: Callable[[str], list[int]]
+    bos_token_id: int | None = None
+
+    def __call__(self, text: str) -> list[int]:
+        return self.encode(text)
+
+
 class ChatTokenizer:
     """A tokenizer.json with ChatML around it.
 
@@ -74,8 +98,7 @@ class ChatTokenizer:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.json = path.read_text(encoding="utf-8")
-            self._tokenizer = Tokenizer.from_str(self.json)
+            self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception for a file it cannot parse
             raise EngineUnreachable(
                 f"{path}: not a tokenizer.json that can be read ({error})", hint="run `speeddial models pull`"
@@ -102,6 +125,21 @@ class ChatTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out."""
         return str(self._tokenizer.decode(list(ids)))
+
+    def vocabulary(self) -> TokenizerWrapper:
+        """This tokenizer as llguidance takes it: 0.1 s less than reading the tokenizer.json once more."""
+        tokens = [self._tokenizer.id_to_token(number) or "" for number in range(self.size)]
+        # All at once and cut afterwards: every character is one byte.
+        data = "".join(tokens).translate(_byte_alphabet()).encode("latin-1")
+        ends = accumulate(map(len, tokens), initial=0)
+        return TokenizerWrapper(
+            _Vocabulary(
+                eos_token_id=self.end,
+                tokens=[data[begin:end] for begin, end in pairwise(ends)],
+                special_token_ids=list(self._tokenizer.get_added_tokens_decoder()),
+                encode=self.encode,
+            )
+        )
 
     def prompt(self, messages: Sequence[Message]) -> tuple[list[int], int]:
         """A conversation up to where the assistant speaks.

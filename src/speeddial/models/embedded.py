@@ -3,133 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from outlines.generator import SteerableGenerator
-from outlines.models.base import Model as OutlinesModel
+from typing import TYPE_CHECKING
 
 from speeddial.contract import Contract
-from speeddial.errors import Cancelled, EngineRefused, EngineTimeout
-from speeddial.messages import compact_json
+from speeddial.errors import Cancelled, EngineTimeout
 from speeddial.models import canary as proof
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
-from speeddial.models.chat_tokenizer import ChatTokenizer
-from speeddial.models.decoder import Adapter, Context, Decoder, Float32
-from speeddial.models.grammars import GuidedTokenizer
-from speeddial.models.guided import BACKEND, GuidedDecoder, GuidedProcessor
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
-_COPIED = 3
-"""Tokens guessed ahead while a string is being copied."""
-_COPIED_CHARACTERS = 40
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A conversation as token ids."""
-
-    tokens: list[int]
-    fixed: int
-    """How many of them are the system message."""
-    source: str = ""
-    """The text that answers are likely to copy from."""
-
-
-class EmbeddedDecoder(OutlinesModel):
-    """The decoder as a steerable model of outlines.
-
-    outlines 1.3.3's `Generator` takes only the model classes it knows; `SteerableGenerator.from_processor`
-    takes any, and calls `generate` with the processor.
-    """
-
-    tensor_library_name = "numpy"
-
-    def __init__(self, base: BaseModel) -> None:
-        # Side by side: each takes 0.3 s of processor time, most of it outside Python's lock.
-        with ThreadPoolExecutor(1) as beside:
-            decoder = beside.submit(Decoder, base.graph)
-            self.chat = ChatTokenizer(base.tokenizer)
-            self.guided = GuidedTokenizer(self.chat.json, self.chat.size, self.chat.end)
-            self.decoder = decoder.result()
-
-    def generate(self, model_input: Prompt, output_type: Any = None, **inference_kwargs: Any) -> str:
-        """Decode under a processor.
-
-        Args:
-            model_input: the conversation.
-            output_type: a `GuidedProcessor`; required, for this engine decodes nothing unconstrained.
-            inference_kwargs: `adapter` (an `Adapter`; none for the base alone) and `check` (called between
-                tokens; raises to stop).
-
-        Returns:
-            The text; tokens and confidence are in the processor's decoder.
-        """
-        if not isinstance(output_type, GuidedProcessor):
-            raise EngineRefused("the embedded engine decodes under a contract only")
-        adapter: Adapter = inference_kwargs.get("adapter") or self.decoder.base
-        check: Callable[[], None] = inference_kwargs.get("check") or (lambda: None)
-        guided = output_type.decoder
-        capacity = len(model_input.tokens) + guided.max_tokens + _COPIED
-        with self.decoder.sequence(capacity, adapter) as context:
-            shown = [*model_input.tokens, *guided.take_forced()]
-            if not guided.done:
-                logits = self.decoder.start(context, shown, model_input.fixed)
-            draft: list[int] = []
-            while not guided.done:
-                check()
-                pending = self._choose(output_type, context, logits, draft)
-                if not guided.done:
-                    draft = self._draft(guided, model_input.source) if guided.temperature == 0 else []
-                    logits = self.decoder.extend(context, [*pending, *draft], wanted=1 + len(draft))
-        return guided.text
-
-    def _choose(
-        self, processor: GuidedProcessor, context: Context, logits: Float32, draft: list[int]
-    ) -> list[int]:
-        """Choose tokens as long as the draft guessed them; gives those that the context has not seen yet."""
-        guided = processor.decoder
-        seen = 0
-        while True:
-            chosen = processor(np.array([context.tokens]), logits[seen : seen + 1])
-            taken = [int(chosen[0].argmax()), *guided.take_forced()]
-            known = 0
-            while known < len(taken) and draft[seen + known : seen + known + 1] == taken[known : known + 1]:
-                known += 1
-            seen += known
-            if guided.done or known < len(taken):
-                # What was guessed wrongly is overwritten in the cache by what comes next.
-                del context.tokens[len(context.tokens) - (len(draft) - seen) :]
-                return taken[known:]
-
-    def _draft(self, guided: GuidedDecoder, source: str) -> list[int]:
-        """What may come next if the string under way is copied from the request.
-
-        Several tokens in one pass cost little more than one (17 ms of processor time for four, 14 for one),
-        and experts mostly copy phrases. A wrong guess changes nothing in the output.
-        """
-        raw = open_string(guided.text)
-        try:
-            written = json.loads(f'"{raw}"').lower()
-        except ValueError:  # it ends within an escape
-            return []
-        found = source.lower().find(written) if written else -1
-        if found < 0:
-            return []
-        ahead = source[found + len(written) :][:_COPIED_CHARACTERS]
-        return self.chat.encode(compact_json(ahead)[1:-1])[:_COPIED]
-
-    def generate_batch(self, model_input: Any, output_type: Any = None, **inference_kwargs: Any) -> list[str]:
-        return [self.generate(prompt, output_type, **inference_kwargs) for prompt in model_input]
-
-    def generate_stream(self, model_input: Any, output_type: Any = None, **options: Any) -> Iterator[str]:
-        yield self.generate(model_input, output_type, **options)
+if TYPE_CHECKING:
+    from speeddial.models.decoder import Decoder
+    from speeddial.models.embedded_decoder import EmbeddedDecoder
 
 
 class EmbeddedModel(Model):
@@ -150,10 +37,10 @@ class EmbeddedModel(Model):
         self._loaded: EmbeddedDecoder | None = None
 
     def load(self) -> EmbeddedDecoder:
-        """The engine itself, loaded on first use (about 0.6 s)."""
+        """The engine itself, loaded on first use."""
         with self._lock:
             if self._loaded is None:
-                self._loaded = EmbeddedDecoder(self._base)
+                self._loaded = load_engine(self._base)
             return self._loaded
 
     def shortest_tokens(self, contract: Contract) -> int:
@@ -181,8 +68,9 @@ class EmbeddedModel(Model):
             return completion.text
 
         fault = await proof.prove(send, [proof.plain_probe()])
+        backend = self.load().backend
         return (
-            proof.failed(BACKEND, fault) if fault else proof.passed(BACKEND, "answers within a random schema")
+            proof.failed(backend, fault) if fault else proof.passed(backend, "answers within a random schema")
         )
 
     def _decode(self, request: Request, proven_by: str, stop: threading.Event) -> Completion:
@@ -195,32 +83,12 @@ class EmbeddedModel(Model):
                 raise EngineTimeout(f"{self.name}: no answer within {request.timeout:g} s")
 
         engine = self.load()
-        tokens, fixed = engine.chat.prompt(request.messages)
-        room = engine.decoder.shape.context - len(tokens)
-        if room < request.max_tokens:
-            raise EngineRefused(
-                f"{self.name}: a prompt of {len(tokens)} tokens and {request.max_tokens} for the answer "
-                f"exceed its context of {engine.decoder.shape.context}"
-            )
-        adapter = engine.decoder.adapter(request.adapter)
-        processor = GuidedProcessor(
-            engine.guided,
-            request.contract.grammar,
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            seed=request.seed,
-        )
-        # Typed for outlines' own three engines, but takes any model (tests/test_embedded.py).
-        generator = SteerableGenerator.from_processor(engine, processor)  # type: ignore[arg-type]
-        said = [message.content for message in request.messages if message.role == "user"]
-        prompt = Prompt(tokens, fixed, said[-1] if said else "")
-        text = generator(prompt, adapter=adapter, check=check)
-        guided = processor.decoder
+        guided, tokens_in = engine.run(request, check)
         return Completion(
-            text=text,
-            receipt=Receipt(True, BACKEND, request.contract.schema_hash, proven_by),
+            text=guided.text,
+            receipt=Receipt(True, engine.backend, request.contract.schema_hash, proven_by),
             model=self.name,
-            tokens_in=len(tokens),
+            tokens_in=tokens_in,
             tokens_out=len(guided.tokens),
             tokens_forced=guided.tokens_forced,
             tokens=guided.pieces(),
@@ -234,14 +102,26 @@ class EmbeddedModel(Model):
             self._loaded = None
 
 
-def open_string(text: str) -> str:
-    """The part written so far of the JSON string that a text ends in; empty outside strings."""
-    inside, start, escaped = False, 0, False
-    for position, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif inside and character == "\\":
-            escaped = True
-        elif character == '"':
-            inside, start = not inside, position + 1
-    return text[start:] if inside else ""
+def load_engine(base: BaseModel) -> EmbeddedDecoder:
+    """The decoder of a base, with its tokenizer.
+
+    Raises:
+        EngineError, EngineUnreachable: its files are broken.
+    """
+    # The session is made outside Python's lock while this thread imports outlines and reads the tokenizer,
+    # which both hold it: about 0.3 s each.
+    with ThreadPoolExecutor(1) as beside:
+        decoder = beside.submit(_load_decoder, base)
+        from speeddial.models.chat_tokenizer import ChatTokenizer
+        from speeddial.models.embedded_decoder import EmbeddedDecoder
+        from speeddial.models.grammars import GuidedTokenizer
+
+        chat = ChatTokenizer(base.tokenizer)
+        guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
+        return EmbeddedDecoder(chat, guided, decoder.result())
+
+
+def _load_decoder(base: BaseModel) -> Decoder:
+    from speeddial.models.decoder import Decoder
+
+    return Decoder(base.graph)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from speeddial.contract.example import strings_of
 from speeddial.errors import EngineRefused
@@ -94,15 +94,15 @@ class GuidedTokenizer:
     kept for the process. Safe to share between threads.
 
     Args:
-        tokenizer_json: content of a Hugging Face tokenizer.json.
+        tokenizer: content of a Hugging Face tokenizer.json, or a tokenizer as llguidance wraps it.
         size: tokens in the model's output, at least as many as the tokenizer has.
         end: the token that ends an answer.
     """
 
-    def __init__(self, tokenizer_json: str, size: int, end: int) -> None:
+    def __init__(self, tokenizer: str | TokenizerWrapper, size: int, end: int) -> None:
         self.size = size
         self.end = end
-        self.native = LLTokenizer(tokenizer_json, n_vocab=size, eos_token=end)
+        self.native = LLTokenizer(tokenizer, n_vocab=size, eos_token=end)
         self.search = WitnessSearch(self.native, end)
         self._compiled: OrderedDict[str, CompiledGrammar] = OrderedDict()
         self._lock = threading.Lock()

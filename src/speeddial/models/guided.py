@@ -105,6 +105,16 @@ class GuidedDecoder:
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         return np.unpackbits(bits, count=self.tokenizer.size, bitorder="little").view(np.bool_)
 
+    def punctuation_ahead(self) -> list[int]:
+        """A guess where bytes must come next but their split into tokens is open: the longest token of
+        punctuation alone; nothing elsewhere."""
+        if self.done or not self._matcher.compute_ff_bytes():
+            return []
+        native = self.tokenizer.native
+        pieces = {int(token): native.decode_bytes([int(token)]) for token in np.flatnonzero(self.mask())}
+        marks = [token for token, piece in pieces.items() if not piece.strip(b'"{}[]:,')]
+        return [max(marks, key=lambda token: len(pieces[token]))] if marks else []
+
     def take_forced(self) -> list[int]:
         """Tokens appended by the grammar since the last call; the model has to be shown them, no more."""
         forced = self.tokens[self._taken :]
