@@ -21,7 +21,8 @@ _BEAM = 32
 _BRANCHES = 12
 _DETOURS = 8
 _FREE_TEXT = 2000
-"""With more tokens allowed than this, the state is inside a free string, where brackets close nothing."""
+"""With more tokens allowed than this, a third of a small vocabulary, the state is inside a free string, where
+brackets close nothing."""
 _STRUCTURE = b'"{}[],:'
 
 Texts = Callable[[], Sequence[list[int]]]
@@ -103,11 +104,13 @@ class WitnessSearch:
                 # The same choice again and again may lead nowhere ("0.000..."): take turns among the best.
                 repeated = repeated + 1 if bits == before else 0
                 before = bits
-                best = self._best(self._allowed(bits), 1 + repeated % _DETOURS)
-                if len(best) and self._rank[best[0]] < 1:
+                allowed = self._allowed(bits)
+                rank = self._rank_among(allowed)
+                best = self._best(allowed, 1 + repeated % _DETOURS)
+                if len(best) and rank[best[0]] < 1:
                     best = best[:1]  # What can be closed is closed.
                 step = best[-1:].tolist()
-                if texts and step and self._rank[step[0]] > 0:
+                if texts and step and rank[step[0]] > 0:
                     # Nothing can be closed here: inside a pattern, or before the next key.
                     step = next(filter(None, (self._rest(state, text) for text in texts)), step)
             out_of_reach = repeated > _PATIENCE or len(taken) + len(step) > budget
@@ -129,11 +132,14 @@ class WitnessSearch:
         mask[self._end] = 0
         return np.flatnonzero(mask)
 
+    def _rank_among(self, allowed: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        return self._rank_in_text if len(allowed) > min(_FREE_TEXT, self._size // 3) else self._rank
+
     def _best(self, allowed: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
         """Of the allowed tokens those likeliest to bring the end nearer, best first."""
         if not len(allowed):
             return allowed
-        rank = (self._rank_in_text if len(allowed) > _FREE_TEXT else self._rank)[allowed]
+        rank = self._rank_among(allowed)[allowed]
         if count == 1:
             return allowed[[rank.argmin()]]
         if len(allowed) > count:
