@@ -203,13 +203,13 @@ def one_of(texts: Sequence[str]) -> str:
 
 def tag_of(branches: Sequence[Any], root: Schema) -> tuple[str, dict[str, Any]] | None:
     """The property whose constant tells object branches apart, and the branch of each of its values."""
-    objects = [_dereferenced(branch, root) for branch in branches]
+    objects = [dereferenced(branch, root) for branch in branches]
     if not objects or not all(isinstance(branch, dict) and branch.get("properties") for branch in objects):
         return None
     for name in objects[0]["properties"]:
         table: dict[str, Any] = {}
         for branch in objects:
-            inner = _dereferenced(branch["properties"].get(name, {}), root)
+            inner = dereferenced(branch["properties"].get(name, {}), root)
             if not isinstance(inner, dict):
                 break
             tags = [inner["const"]] if "const" in inner else inner.get("enum", [])
@@ -225,7 +225,8 @@ def tag_of(branches: Sequence[Any], root: Schema) -> tuple[str, dict[str, Any]] 
     return None
 
 
-def _dereferenced(schema: Any, root: Schema) -> Any:
+def dereferenced(schema: Any, root: Schema) -> Any:
+    """What a subschema refers to, itself when it is no reference."""
     for _ in range(32):
         if not (isinstance(schema, dict) and "$ref" in schema):
             return schema
@@ -419,7 +420,7 @@ def _nearest(
 
 
 def _types_of(schema: Any, root: Schema) -> tuple[str, ...]:
-    schema = _dereferenced(schema, root)
+    schema = dereferenced(schema, root)
     if not isinstance(schema, dict):
         return ()
     if "const" in schema or "enum" in schema:

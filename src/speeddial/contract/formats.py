@@ -81,7 +81,7 @@ def has_format(text: str, name: str) -> bool:
 
     if not Draft202012Validator.FORMAT_CHECKER.conforms(text, name):
         return False
-    if name in DECODED_FORMATS and not _decodes(text, name):
+    if name in DECODED_FORMATS and not admits(_grammar(name), write_json(text)):
         return False
     match name:
         case "hostname":
@@ -95,12 +95,13 @@ def has_format(text: str, name: str) -> bool:
             return pattern is not None and pattern(text)
 
 
-def _decodes(text: str, name: str) -> bool:
+def admits(grammar: str, text: str) -> bool:
+    """Whether an llguidance grammar lets a model write exactly this text."""
     import llguidance
 
-    data = write_json(text).encode()
-    matcher = llguidance.LLMatcher(byte_tokenizer(), _grammar(name), log_level=0)
-    return matcher.try_consume_tokens(list(data)) == len(data) and matcher.is_accepting()
+    data = list(text.encode())
+    matcher = llguidance.LLMatcher(byte_tokenizer(), grammar, log_level=0)
+    return bool(matcher.try_consume_tokens(data) == len(data) and matcher.is_accepting())
 
 
 @lru_cache(maxsize=16)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import permutations, product
 from typing import Any
 
-from speeddial.contract.check import same
-from speeddial.contract.schemas import Schema, resolve_reference
+from speeddial.contract.check import dereferenced, same
+from speeddial.contract.schemas import Schema
 
 _MOST_UNIQUE = 5
 """Values of a list without repetitions that are written out: 326 lists of five, 1,957 of six."""
@@ -33,7 +33,7 @@ def rewritten(schema: Schema, root: Schema) -> None:
 
 def choices_of(schema: Any, root: Schema) -> list[Any] | None:
     """The only values that a schema admits, where it lists them; None where it does not."""
-    schema = _target(schema, root)
+    schema = dereferenced(schema, root)
     if not isinstance(schema, dict):
         return None
     if "const" in schema:
@@ -99,7 +99,7 @@ def _optional_tag(schema: Schema, root: Schema) -> None:
     alternative only; without it an object mostly fits several, and so none.
     """
     branches = schema.get("oneOf", [])
-    inner = [_target(branch, root) for branch in branches]
+    inner = [dereferenced(branch, root) for branch in branches]
     if len(branches) < 2 or not all(
         isinstance(branch, dict) and branch.get("properties") for branch in inner
     ):
@@ -118,14 +118,6 @@ def _optional_tag(schema: Schema, root: Schema) -> None:
             del schema["oneOf"]
             _and_any(schema, [{"allOf": [branch, {"required": [name]}]} for branch in branches])
             return
-
-
-def _target(schema: Any, root: Schema) -> Any:
-    for _ in range(32):
-        if not (isinstance(schema, dict) and "$ref" in schema):
-            break
-        schema = resolve_reference(root, schema["$ref"])
-    return schema
 
 
 def _one_of_required(schema: Schema) -> None:

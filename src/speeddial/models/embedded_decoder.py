@@ -70,13 +70,7 @@ class EmbeddedDecoder(OutlinesModel):
                 f"exceed the embedded model's context of {self.decoder.shape.context}"
             )
         adapter = self.decoder.adapter(request.adapter)
-        processor = GuidedProcessor(
-            self.guided,
-            request.contract.grammar,
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            seed=request.seed,
-        )
+        processor = GuidedProcessor.of(self.guided, request)
         # Typed for outlines' own three engines, but takes any model (tests/test_embedded.py).
         generator = SteerableGenerator.from_processor(self, processor)  # type: ignore[arg-type]
         said = [message.content for message in request.messages if message.role == "user"]

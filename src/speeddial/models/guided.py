@@ -23,7 +23,7 @@ from outlines.processors.base_logits_processor import OutlinesLogitsProcessor
 
 from speeddial.errors import EngineError
 from speeddial.models.grammars import GuidedTokenizer, first_line
-from speeddial.models.model import Token
+from speeddial.models.model import Request, Token
 
 BACKEND = f"llguidance {version('llguidance')} via outlines {version('outlines')}"
 """What receipts name as the back end."""
@@ -279,6 +279,20 @@ class GuidedProcessor(OutlinesLogitsProcessor):
         self.decoder: GuidedDecoder
         """Of the generation under way; it holds tokens, text and confidence when that has ended."""
         self.reset()
+
+    @classmethod
+    def of(
+        cls, tokenizer: GuidedTokenizer, request: Request, *, tensor_library: str = "numpy"
+    ) -> GuidedProcessor:
+        """The processor of one request."""
+        return cls(
+            tokenizer,
+            request.contract.grammar,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+            tensor_library=tensor_library,
+        )
 
     def reset(self) -> None:
         self.decoder = GuidedDecoder(self._tokenizer, self._grammar, **self._options)

@@ -178,14 +178,7 @@ class _Runner:
                 f"{self.name}: a prompt of {len(ids)} tokens and {request.max_tokens} for the answer "
                 f"exceed its context of {self.context}"
             )
-        processor = GuidedProcessor(
-            self.guided,
-            request.contract.grammar,
-            max_tokens=request.max_tokens,
-            temperature=request.temperature,
-            seed=request.seed,
-            tensor_library="torch",
-        )
+        processor = GuidedProcessor.of(self.guided, request, tensor_library="torch")
         # The processor chooses, by lot too; what the folder's generation_config says must not meddle.
         config = GenerationConfig(
             do_sample=False,
