@@ -230,6 +230,7 @@ class Exchange:
                 interaction,
                 reply.status,
                 raw=completion.text,
+                tokens=((len(token.text), token.probability) for token in completion.tokens),
                 parsed=_as_json(reply.value) if reply.error is None else None,
                 error=reply.error.message if reply.error else "",
                 receipt=completion.receipt.as_dict(),

@@ -176,6 +176,7 @@ class Runner:
         workflow: str | Workflow = "",
         approve_all: bool = False,
         execute: bool = True,
+        user: str = "",
         on_event: Emit | None = None,
     ) -> RunResult:
         """Run a task to its end, or to where it stops.
@@ -186,6 +187,7 @@ class Runner:
             workflow: its name, or the workflow itself; the default one unless given.
             approve_all: run tools that need approval without asking.
             execute: False plans and decodes, and runs no tool.
+            user: whose run it is, for the record; the setting `user` unless given.
             on_event: called with every event, in this event loop; must not block.
 
         Returns:
@@ -198,7 +200,7 @@ class Runner:
         chosen = self._workflow(workflow)
         if not task.strip():
             raise UserError("the task is empty", hint="say what is to be done")
-        job = self._begin(task, chosen, files, approve_all=approve_all, execute=execute)
+        job = self._begin(task, chosen, files, approve_all=approve_all, execute=execute, user=user)
         return await self._carry_out(job, on_event)
 
     async def resume(
@@ -434,6 +436,7 @@ class Runner:
         approve_all: bool = False,
         execute: bool = True,
         about: Mapping[str, Any] | None = None,
+        user: str = "",
     ) -> _Job:
         granted = _granted(files)
         settings = self.project.settings
@@ -453,6 +456,7 @@ class Runner:
                 name: getattr(settings, name)
                 for name in ("max_steps", "max_tokens", "max_seconds", "max_cost")
             },
+            user=user or settings.user,
         )
         return _Job(self.record.run(run_id), workflow, granted, now, approve_all, execute)
 

@@ -36,6 +36,8 @@ class Settings:
     """Folder that tools may read and write, relative to the project."""
     record: str = ".speeddial/record.db"
     """Where the record stands, relative to the workspace."""
+    user: str = ""
+    """Whose runs these are, as the record notes it; for finding and erasing them."""
     timezone: str = ""
     """Zone of the run's clock, an IANA name; empty for the machine's own."""
     now: str = ""

@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+TRACE = typer.Typer(
+    help="The record: what was asked, answered and done.", no_args_is_help=True, rich_markup_mode=None
+)
+
 
 def register(app: typer.Typer) -> None:
     app.command()(runs)
     app.command()(show)
-    trace = typer.Typer(
-        help="The record: what was asked, answered and done.", no_args_is_help=True, rich_markup_mode=None
-    )
     # Under `trace` the same listing and view, so that the record's commands are found in one place.
-    trace.command("list")(runs)
-    trace.command("show")(show)
-    trace.command()(export)
-    app.add_typer(trace, name="trace")
+    TRACE.command("list")(runs)
+    TRACE.command("show")(show)
+    TRACE.command()(export)
+    app.add_typer(TRACE, name="trace")
 
 
 def runs(

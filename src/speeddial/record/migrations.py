@@ -132,7 +132,20 @@ def m002_journal(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_runs_and_interactions, m002_journal)
+def m003_users_forks_and_tokens(db: sqlite3.Connection) -> None:
+    """Whose run it was, which run it was forked from, and how sure the model was of each token."""
+    db.execute("ALTER TABLE runs ADD COLUMN user_id TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE runs ADD COLUMN forked_from TEXT")
+    db.execute("ALTER TABLE runs ADD COLUMN forked_step INTEGER")
+    # [[characters, probability or null], ...] over `raw`; lengths, as the texts would undo a redaction.
+    db.execute("ALTER TABLE interactions ADD COLUMN tokens TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_runs_and_interactions,
+    m002_journal,
+    m003_users_forks_and_tokens,
+)
 
 
 def applied(db: sqlite3.Connection) -> list[str]:

@@ -50,6 +50,9 @@ class InteractionRow:
     """``running`` or ``interrupted``; a `Status` for decodes; done, failed or unknown_outcome for tools."""
     raw: str | None
     """The model's output as it came."""
+    tokens: tuple[tuple[int, float | None], ...]
+    """Of each token of `raw`: its characters, and the model's probability of it, None where the grammar left
+    no choice. Empty when the engine does not tell, or when something of `raw` was redacted."""
     parsed: Any
     """The call or plan, after it passed strict validation; None when none did."""
     result: Any
@@ -97,6 +100,12 @@ class RunRow:
     ended_ns: int | None
     resumed: int
     """How often it was resumed."""
+    user_id: str
+    """Whose run it was; empty when nobody said."""
+    forked_from: str | None
+    """The run that it took its first steps from."""
+    forked_step: int | None
+    """The first step that it did anew."""
     writer_pid: int
     writer_host: str
     redactions: dict[str, int]

@@ -133,12 +133,17 @@ class Record:
         settings: Mapping[str, Any] | None = None,
         limits: Mapping[str, Any] | None = None,
         versions: Mapping[str, str] | None = None,
+        user: str = "",
+        forked_from: str | None = None,
+        forked_step: int | None = None,
     ) -> str:
         """Write a new run as ``running`` and return its id, which sorts by start.
 
         Args:
             inputs: names of the files that the run was granted.
             versions: added to those of Speeddial and Python.
+            user: whose run it is; what is erased on that person's request.
+            forked_from: the run whose steps before `forked_step` it takes over.
 
         Raises:
             RecordError: it could not be written.
@@ -156,6 +161,9 @@ class Record:
                 "settings": dict(settings or {}),
                 "limits": dict(limits or {}),
                 "versions": {**_versions(), **(versions or {})},
+                "user_id": user,
+                "forked_from": forked_from,
+                "forked_step": forked_step,
                 "started_ns": now,
                 "writer_pid": self._writer.pid,
                 "writer_host": self._writer.host,
@@ -362,6 +370,7 @@ class Record:
         status: str,
         *,
         raw: str | None = None,
+        tokens: Iterable[tuple[int, float | None]] = (),
         parsed: Any = None,
         resolved: Any = None,
         result: Any = None,
@@ -380,6 +389,7 @@ class Record:
 
         Args:
             status: a `Status` for decodes; done, failed or unknown_outcome for tools.
+            tokens: characters and probability of each token of `raw`, see `InteractionRow.tokens`.
             parsed: the call or plan as decoded JSON, only when it passed strict validation.
             resolved: for a tool, when it was not known at the start.
             latency_ms: None for the time since the start.
@@ -403,6 +413,9 @@ class Record:
             "cost": cost,
             "ended_ns": time.time_ns(),
         }
+        told = [[length, _rounded(probability)] for length, probability in tokens]
+        if told and raw is not None and self.redactor.text(raw) == raw:
+            changes["tokens"] = told
         if resolved is not None:
             changes["resolved"] = resolved
         if latency_ms is not None:
@@ -478,6 +491,10 @@ class Record:
         )
 
 
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 4)
+
+
 def _run_row(row: sqlite3.Row) -> RunRow:
     status = row["status"]
     if status == RUNNING:
@@ -489,6 +506,7 @@ def _run_row(row: sqlite3.Row) -> RunRow:
             name: row[name]
             for name in ("id", "workflow", "task", "answer", "error", "started_ns", "ended_ns", "resumed")
         },
+        **{name: row[name] for name in ("user_id", "forked_from", "forked_step")},
         **{name: row[name] for name in ("writer_pid", "writer_host", "tokens_in", "tokens_out", "cost")},
         **{name: json.loads(row[name]) for name in ("settings", "limits", "versions", "redactions")},
         status=status,
@@ -503,6 +521,7 @@ def _interaction_row(row: sqlite3.Row, contents: Mapping[str, Any]) -> Interacti
     for name in _JSON_COLUMNS:
         values[name] = None if values[name] is None else json.loads(values[name])
     values["redactions"] = json.loads(values["redactions"])
+    values["tokens"] = tuple((length, sure) for length, sure in json.loads(values["tokens"] or "[]"))
     values["messages"] = tuple(contents[name] for name in json.loads(values["messages"]))
     values["tools"] = tuple(contents[values["tools"]]) if values["tools"] else ()
     values["schema"] = contents[values["schema"]] if values["schema"] else None

@@ -1,0 +1,1 @@
+"""The trace viewer: a small server on the loopback interface and a page of plain ES modules."""
