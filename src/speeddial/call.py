@@ -282,7 +282,7 @@ class Caller:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
             if reply.error is not None:
-                # Without the example: small models copy it (benchmarks/README.md, repair).
+                # Without the whole example: small models copy it (benchmarks/README.md, repair).
                 feedback = problems_text(reply.error.problems)
             else:
                 ended = await self._take(
