@@ -391,8 +391,8 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
 def test_full_synchronous_is_set_when_asked(tmp_path: Path) -> None:
     for mode, number in (("normal", 1), ("full", 2)):
         with Record.open(tmp_path / mode, synchronous=mode) as record:  # type: ignore[arg-type]
-            assert record._database._writer.execute("PRAGMA synchronous").fetchone()[0] == number
-            assert record._database._writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+            assert record.database._writer.execute("PRAGMA synchronous").fetchone()[0] == number
+            assert record.database._writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
 # ---- disks ----
@@ -401,15 +401,15 @@ def test_full_synchronous_is_set_when_asked(tmp_path: Path) -> None:
 def test_a_full_disk_stops_with_a_clear_error_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     record = Record.open(tmp_path / "record.db")
     run = record.begin_run("x")
-    pages = record._database._writer.execute("PRAGMA page_count").fetchone()[0]
-    record._database._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
+    pages = record.database._writer.execute("PRAGMA page_count").fetchone()[0]
+    record.database._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
     acknowledged = []
     with pytest.raises(RecordError, match="the disk is full") as caught:
         for number in range(1000):
             acknowledged.append(record.start_interaction(run, "tool", arguments=f"{number}" * 1000))
     assert "resume" in caught.value.hint
     assert [row.id for row in record.run(run).interactions] == acknowledged
-    record._database._writer.execute(f"PRAGMA max_page_count = {pages + 10_000}")
+    record.database._writer.execute(f"PRAGMA max_page_count = {pages + 10_000}")
     assert record.start_interaction(run, "tool", arguments="after space was freed") == acknowledged[-1] + 1
     record.close()
 
@@ -483,7 +483,7 @@ def _kill(path: Path, times: int, seconds: Callable[[], float]) -> int:
         with Record.open(path) as record:
             assert record.run(first.strip()).status == INTERRUPTED
     with Record.open(path) as record:
-        assert record._database._writer.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+        assert record.database._writer.execute("PRAGMA quick_check").fetchone()[0] == "ok"
     return acknowledged
 
 
