@@ -42,8 +42,8 @@ class Settings:
     workspace: str = "workspace"
     """Folder that tools may read and write, relative to the project."""
     record: str = ".speeddial/record.db"
-    """Where the record stands: a file, relative to the workspace, or a ``postgresql://`` URL for several machines
-    (its key and LangGraph's checkpoints stay in ``.speeddial`` in the workspace)."""
+    """Where the record stands: a file, relative to the workspace, or for several machines a ``postgresql://``
+    URL; then its redaction key and LangGraph's checkpoints stay in ``.speeddial`` in the workspace."""
     record_durability: str = "normal"
     """``normal`` or ``full``, see `DURABILITIES`; in Postgres ``normal`` is as the server is set."""
     user: str = ""
@@ -116,8 +116,9 @@ class Settings:
         settings = cls(**values, sources={name: sources.get(name, "default") for name in names})
         settings.clock()
         if settings.record_durability not in DURABILITIES:
+            source = settings.sources["record_durability"]
             raise SettingsError(
-                f"{settings.sources['record_durability']}: record_durability = {settings.record_durability!r}",
+                f"{source}: record_durability = {settings.record_durability!r}",
                 hint=f"give one of: {', '.join(DURABILITIES)}",
             )
         return settings

@@ -18,8 +18,8 @@ from speeddial.errors import RecordError
 
 T = TypeVar("T")
 Write = Callable[[], T]
-"""Writes through the record's own methods when it is called, inside a transaction. It is called again, in a
-transaction of its own, when another write of the group has failed, so it may change nothing but the record."""
+"""Writes through the record's own methods when it is called, inside a transaction. When another write of the
+group has failed it is called again, in a transaction of its own, so it may change nothing but the record."""
 
 MOST_AT_ONCE = 256
 """Writes in one transaction: other processes wait while it lasts."""
@@ -93,7 +93,7 @@ class Commits:
             RecordError: it was waited for and could not be written.
         """
         pending = self._hand_in(write)
-        # Set before the queue is looked at and cleared before it is emptied: at worst the thread wakes in vain.
+        # Set after the queue was added to, cleared before it is emptied: at worst the thread wakes in vain.
         if not self._awake:
             self._awake = True
             self._thread.submit(self._lead_awake)

@@ -151,11 +151,12 @@ class Journal:
         """
         columns, counts = self._database.seal({"effect": effect, "result": result}, ("result",))
         now = time.time_ns()
+        outcome = (columns["effect"], columns["result"] or "null", now, now, json.dumps(counts))
         with self._database.writing() as db:
             kept = db.execute(
-                "INSERT INTO journal (run, step, attempt, kind, effect, payload, result, begun_ns, finished_ns,"
-                " redactions) VALUES (?, ?, ?, ?, ?, 'null', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (*self._sealed(key), columns["effect"], columns["result"] or "null", now, now, json.dumps(counts)),
+                "INSERT INTO journal (run, step, attempt, kind, effect, payload, result, begun_ns,"
+                " finished_ns, redactions) VALUES (?, ?, ?, ?, ?, 'null', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*self._sealed(key), *outcome),
             )
             if kept.rowcount != 1:
                 self.finish(key, result)

@@ -100,7 +100,7 @@ class Record:
             busy_timeout: seconds to wait while another process writes.
 
         Raises:
-            UserError: not a record, written by a newer Speeddial, not a place for a file, or psycopg is absent.
+            UserError: not a record, written by a newer Speeddial, no place for a file, or psycopg is absent.
             RecordError: the disk or the server refused.
         """
         scheme = str(place).partition("://")[0] if "://" in str(place) else ""
@@ -120,7 +120,9 @@ class Record:
         try:
             from speeddial.record.postgres import PostgresDatabase
         except ImportError as error:
-            raise UserError('a record in Postgres needs psycopg: pip install "speeddial[postgres]"') from error
+            raise UserError(
+                'a record in Postgres needs psycopg: pip install "speeddial[postgres]"'
+            ) from error
         return cls(
             PostgresDatabase(
                 str(place),
@@ -369,7 +371,8 @@ class Record:
             rows = []
         else:
             rows = self._database.read(
-                "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, length(id) - ? + 1) = ? LIMIT 3",
+                "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, length(id) + 1 - ?) = ?"
+                " LIMIT 3",
                 (len(name), name, len(name), name),
             )
         if len(rows) == 1:
