@@ -56,6 +56,8 @@ _RUN_COLUMNS = """
 _JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
 _ROWS_AT_ONCE = 500
 _NO_LIMIT = 2**62
+_left: set[str] = set()
+"""Runs that this process works on no more and could not write so."""
 
 
 def _at_once(
@@ -279,7 +281,7 @@ class Record:
                 raise self._no_run(run)
             writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
             # A run of this very process is at work too, unless it was ended; then its status says so.
-            if row["status"] == RUNNING and writer.alive():
+            if row["status"] == RUNNING and writer.alive() and run not in _left:
                 raise UserError(
                     f"run {run} is still running in process {writer.pid}",
                     hint="wait for it, or end that process",
@@ -294,6 +296,14 @@ class Record:
                 (INTERRUPTED, run, RUNNING),
             )
         return self.run(run)
+
+    def leave_run(self, run: str) -> None:
+        """This process works on a run no more, though its end cannot be written: it reads `INTERRUPTED`."""
+        _left.add(run)
+
+    def take_run(self, run: str) -> None:
+        """This process works on a run again."""
+        _left.discard(run)
 
     def finishing_run(
         self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
@@ -627,7 +637,7 @@ def _run_row(row: Row) -> RunRow:
     status = row["status"]
     if status == RUNNING:
         writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
-        if writer.alive() is False:
+        if writer.alive() is False or row["id"] in _left:
             status = INTERRUPTED
     return RunRow(
         **{
