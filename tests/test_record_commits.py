@@ -143,6 +143,19 @@ async def test_a_write_made_of_several_is_written_whole_or_not_at_all(record: Re
     assert record.run(run).interactions[0].status == "exact"
 
 
+async def test_a_start_that_nobody_waits_for_is_soon_seen_by_others(
+    record: Record, place: str, tmp_path: Path
+) -> None:
+    run = await record.committed(record.beginning_run("x"))
+    with Record.open(place, folder=tmp_path / "folder") as other:
+        asked = await record.enqueue(record.starting(run, "model", expert="adder"))
+        async with asyncio.timeout(10):
+            while not (rows := other.run(run).interactions):
+                await asyncio.sleep(0.001)
+    assert [(row.status, row.expert) for row in rows] == [("running", "adder")]
+    assert await asked == rows[0].id
+
+
 async def test_who_stops_waiting_does_not_take_it_back(record: Record) -> None:
     run = await record.committed(record.beginning_run("x"))
     with record.writing():
