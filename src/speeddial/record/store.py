@@ -34,6 +34,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
+from speeddial.record.backends import open_database
 from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Database, Row, Synchronous
 from speeddial.record.journal import Journal
@@ -105,35 +106,10 @@ class Record:
             UserError: not a record, written by a newer Speeddial, no place for a file, or psycopg is absent.
             RecordError: the disk or the server refused.
         """
-        scheme = str(place).partition("://")[0] if "://" in str(place) else ""
-        if not scheme:
-            from speeddial.record.sqlite import SqliteDatabase
-
-            return cls(
-                SqliteDatabase(
-                    Path(place), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
-                )
-            )
-        if scheme not in ("postgresql", "postgres"):
-            raise UserError(
-                f"record: {scheme!r} URLs are not supported",
-                hint="set `record` to a file path or a postgresql:// URL",
-            )
-        try:
-            from speeddial.record.postgres import PostgresDatabase
-        except ImportError as error:
-            raise UserError(
-                'a record in Postgres needs psycopg: pip install "speeddial[postgres]"'
-            ) from error
-        return cls(
-            PostgresDatabase(
-                str(place),
-                folder or Path(".speeddial"),
-                synchronous=synchronous,
-                redactor=redactor,
-                busy_timeout=busy_timeout,
-            )
+        database = open_database(
+            place, folder, synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
         )
+        return cls(database)
 
     def close(self) -> None:
         """Commit what waits and close; safe to call twice."""
