@@ -1,4 +1,4 @@
-"""An OTLP/HTTP endpoint: takes protobuf over a real socket and parses it with OpenTelemetry's own messages."""
+"""An OTLP/HTTP endpoint: protobuf over a real socket, parsed with OpenTelemetry's own messages."""
 
 from __future__ import annotations
 
