@@ -295,6 +295,8 @@ def test_selections_hold_for_exports(record: Record, tmp_path: Path) -> None:
     assert found(expert="adder") == ["one", "two"]
     assert found(until=datetime(2020, 1, 1, tzinfo=UTC)) == []
     assert found(kinds=("plan",)) == []
+    with pytest.raises(UserError, match="not of tool"):
+        found(kinds=("tool",))
 
 
 def test_the_licence_is_that_of_base_and_adapter(record: Record, tmp_path: Path) -> None:
