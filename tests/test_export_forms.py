@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,13 @@ PLAN = {"steps": [{"expert": "adder", "task": "add 1"}]}
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[Record]:
     with Record.open(tmp_path / "record.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def anywhere(place: str, tmp_path: Path) -> Iterator[Record]:
+    """In SQLite, and in Postgres."""
+    with Record.open(place, folder=tmp_path) as opened:
         yield opened
 
 
@@ -278,7 +286,8 @@ def test_a_corrected_decode_is_exported_as_a_person_said_and_an_accepted_one_is_
     assert said(path)[0]["completion"][0]["tool_calls"][0]["function"] == ADD
 
 
-def test_selections_hold_for_exports(record: Record, tmp_path: Path) -> None:
+def test_selections_and_forks_hold_in_sqlite_and_postgres(anywhere: Record, tmp_path: Path) -> None:
+    record = anywhere
     mine, hers = record.begin_run("x", user="me"), record.begin_run("y", user="her", workflow="own")
     decode(record, mine, "one")
     decode(record, hers, "two", FIND)
@@ -297,6 +306,11 @@ def test_selections_hold_for_exports(record: Record, tmp_path: Path) -> None:
     assert found(kinds=("plan",)) == []
     with pytest.raises(UserError, match="not of tool"):
         found(kinds=("tool",))
+    fork = record.begin_run("x", user="me", forked_from=mine, forked_step=2)
+    decode(record, record.begin_run("x", user="me", forked_from=fork, forked_step=2), "four")
+    assert [origin for _, origin in record.selected_runs(Selection(user="me"))] == [mine, mine]
+    record.feedback.correct(decode(record, fork, "five"), FIND)
+    assert export(record, path, "preference", Selection(user="me")).sources == {"correction": 1}
 
 
 def test_the_licence_is_that_of_base_and_adapter(record: Record, tmp_path: Path) -> None:
@@ -320,6 +334,23 @@ def test_the_shipped_model_cards_say_their_licence() -> None:
     for folder in ("experts/organizer", "experts/tables", "agents/planner"):
         assert licence_in(REPOSITORY / folder) == "apache-2.0"
     assert licence_in(REPOSITORY / "agents/answerer") == "unknown"
+
+
+def test_memory_does_not_grow_with_the_record(record: Record, tmp_path: Path) -> None:
+    def peak(runs: int) -> int:
+        """Bytes at most held while exporting, after that many runs of 20 KB each are added."""
+        for number in range(runs):
+            decode(record, record.begin_run("x"), f"{runs} {number} " + 20_000 * "a")
+        tracemalloc.start()
+        try:
+            export(record, tmp_path / "out.jsonl")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = peak(20)
+    # Of the 4 MB that come on top, not even half may be there at once.
+    assert peak(200) < few + 2_000_000
 
 
 def test_progress_is_told_run_by_run(filled: Record, tmp_path: Path) -> None:
