@@ -33,6 +33,7 @@ from typing import Any, Literal, Self
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
 from speeddial.record.database import Database, Synchronous
+from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
@@ -115,6 +116,16 @@ class Record:
     def journal(self) -> Journal:
         """What resuming needs: outcomes of calls, and questions to a person."""
         return Journal(self._database)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What people say about decodes and answers, and the calls that would have been right."""
+        return Feedback(self._database)
+
+    @property
+    def database(self) -> Database:
+        """What the record's other parts read and write through."""
+        return self._database
 
     @contextmanager
     def writing(self) -> Iterator[None]:
