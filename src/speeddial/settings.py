@@ -38,6 +38,10 @@ class Settings:
     """Where the record stands, relative to the workspace."""
     user: str = ""
     """Whose runs these are, as the record notes it; for finding and erasing them."""
+    keep_days: float = 0.0
+    """Days that runs are kept when the record is pruned; 0 for ever."""
+    keep_mb: int = 0
+    """Megabytes that the record may grow to before it is pruned; 0 for any size."""
     timezone: str = ""
     """Zone of the run's clock, an IANA name; empty for the machine's own."""
     now: str = ""

@@ -172,8 +172,8 @@ class Feedback:
         for some, marks in _batches(interactions):
             for row in self._database.read(
                 f"SELECT interaction, call FROM feedback WHERE interaction IN ({marks})"
-                " AND verdict = 'correct' AND id = (SELECT max(id) FROM feedback AS newer WHERE newer.interaction ="
-                " feedback.interaction AND newer.verdict IN ('accept', 'correct'))",
+                " AND verdict = 'correct' AND id = (SELECT max(id) FROM feedback AS newer"
+                " WHERE newer.interaction = feedback.interaction AND newer.verdict IN ('accept', 'correct'))",
                 some,
             ):
                 found[row["interaction"]] = json.loads(row["call"])
