@@ -37,6 +37,7 @@ from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 
 Kind = Literal["plan", "model", "tool"]
@@ -281,6 +282,27 @@ class Record:
             )
         )
 
+    def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
+        """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
+        where, parameters = selection.where()
+        last = ""
+        while True:
+            rows = self._database.read(
+                f"SELECT DISTINCT run FROM interactions WHERE run > ? AND {where} ORDER BY run LIMIT ?",
+                (last, *parameters, _ROWS_AT_ONCE),
+            )
+            for row in rows:
+                yield row["run"], self._origin(row["run"])
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1]["run"]
+
+    def _origin(self, run: str) -> str:
+        rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (run,))
+        earlier = rows[0]["forked_from"] if rows else None
+        # A fork is younger than what it was forked from, so this ends.
+        return self._origin(earlier) if earlier and earlier < run else run
+
     def resolve(self, name: str) -> str:
         """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
 
@@ -440,13 +462,15 @@ class Record:
         expert: str | None = None,
         kinds: Sequence[str] = (),
         statuses: Sequence[str] = (),
+        selection: Selection | None = None,
     ) -> Iterator[InteractionRow]:
         """Interactions with their messages, oldest first, read in batches as they are asked for.
 
         Args:
-            run, expert, kinds, statuses: only these; nothing given means all.
+            run, expert, kinds, statuses, selection: only these; nothing given means all.
         """
-        conditions, parameters = ["id > ?"], list[Any]()
+        selected, parameters = (selection or Selection()).where()
+        conditions = ["id > ?", selected]
         for column, wanted in (("run", run), ("expert", expert)):
             if wanted is not None:
                 conditions.append(f"{column} = ?")
