@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.dataset import sha256_of
+from speeddial.messages import compact_json
 from speeddial.record import Record
 from speeddial.record.datasets import (
     MANIFEST,
@@ -26,7 +27,7 @@ from speeddial.record.datasets import (
     freeze,
     uses_of,
 )
-from speeddial.record.export import ExportReport, chat_lines
+from speeddial.record.export import FORMS, export
 from speeddial.record.selection import Selection
 
 TOOL = {
@@ -59,22 +60,28 @@ def decode(record: Record, a: int, *, run: str = "", expert: str = "adder", **mo
         **more,
     )
     record.finish_interaction(
-        row, "exact", raw="", parsed={"name": "add", "arguments": {"a": a}}, receipt={"constrained": True}
+        row,
+        "exact",
+        raw=compact_json({"name": "add", "arguments": {"a": a}}),
+        parsed={"name": "add", "arguments": {"a": a}},
+        receipt={"constrained": True},
     )
     return row
 
 
 def test_a_dataset_says_what_it_is_and_where_it_comes_from(record: Record) -> None:
     rows = [decode(record, number) for number in range(5)]
+    runs = sorted(run.id for run in record.runs())
     decode(record, 1, expert="other")
-    runs = sorted({record.run(run.id).id for run in record.runs()})[:5]
     frozen = freeze(record, "adds-1", folder_of(record), Selection(expert="adder"))
     assert frozen.path == record.path.parent / "datasets" / "adds-1"
     assert (frozen.name, frozen.form, frozen.lines) == ("adds-1", "openai", 5)
     assert frozen.selection == {"expert": "adder"}
     assert sorted(frozen.interactions) == rows
     assert list(frozen.runs) == runs
-    assert set(frozen.models) == {"scripted:x"}
+    assert frozen.models == {"scripted:x": 5}
+    assert frozen.licences == {"unknown": 5}
+    assert frozen.splits == {"train": 5}
     assert frozen.files[0].sha256 == sha256_of([frozen.path / frozen.files[0].name])
     assert Dataset.open(frozen.path) == frozen
     assert datasets(folder_of(record)) == [frozen]
@@ -97,6 +104,28 @@ def test_a_dataset_never_changes(record: Record) -> None:
     again = freeze(record, "adds2", folder_of(record), Selection(runs=first.runs))
     assert again.files == first.files
     assert again.sha256 != first.sha256
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "otlp"])
+def test_every_form_of_training_data_is_frozen(record: Record, form: str) -> None:
+    rows = [decode(record, number) for number in range(20)]
+    for row in rows:
+        record.feedback.correct(row, {"name": "add", "arguments": {"a": 1000 + row}})
+    frozen = freeze(record, "all", folder_of(record), Selection(), form=form, test_share=0.3)
+    frozen.verify()
+    assert Dataset.open(frozen.path) == frozen
+    assert frozen.interactions == tuple(rows)
+    assert set(frozen.runs) == {run.id for run in record.runs()}
+    assert frozen.lines == sum(frozen.splits.values()) == 20
+    if form != "parquet":
+        said = json.dumps(list(frozen.rows()))
+        assert all(str(1000 + row) in said for row in rows)
+
+
+def test_spans_are_no_dataset(record: Record) -> None:
+    decode(record, 1)
+    with pytest.raises(UserError, match="spans"):
+        freeze(record, "spans", folder_of(record), Selection(), form="otlp")
 
 
 def test_only_what_people_labelled_or_judged(record: Record) -> None:
@@ -134,7 +163,8 @@ def test_what_is_read_is_what_was_frozen_and_a_flipped_bit_is_found(
     with Record.open(folder / "record.db") as record:
         for number in numbers:
             decode(record, number)
-        expected = [dict(line) for line in chat_lines(record, ExportReport())]
+        export(record, folder / "expected.jsonl")
+        expected = [json.loads(line) for line in (folder / "expected.jsonl").read_text().splitlines()]
         frozen = freeze(record, "adds", folder_of(record), Selection())
     assert list(Dataset.open(frozen.path).rows()) == expected
     files = sorted(frozen.path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,12 @@ def export(
     judged: Annotated[
         bool, typer.Option("--judged", help="Only calls that people accepted or corrected.")
     ] = False,
+    test_share: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of the runs for a test split.")
+    ] = 0.0,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Freeze a selection of the record into a dataset: its rows, where they come from, and their hashes."""
@@ -50,7 +57,8 @@ def export(
     from speeddial.record.datasets import folder_of, freeze
     from speeddial.record.selection import Selection
 
-    with Record.open(Project(Project.find()).record_path) as record:
+    project = Project(Project.find())
+    with Record.open(project.record_path) as record:
         dataset = freeze(
             record,
             name,
@@ -69,6 +77,9 @@ def export(
             ),
             label=label,
             form=form,
+            test_share=test_share,
+            unproven=unproven,
+            licences=project.licences,
         )
     if json:
         emit(dataset.as_dict())
@@ -108,22 +119,27 @@ def stats(
     if json:
         emit({**dataset.as_dict(), "adapters": trained})
         return
-    models = ", ".join(f"{model} ({licence})" for model, licence in dataset.models.items())
     lines = {
         "name": dataset.name,
         "hash": dataset.sha256,
         "created": dataset.created,
         "form": dataset.form,
-        "rows": dataset.lines,
+        "rows": _counted(dataset.splits),
         "runs": len(dataset.runs),
-        "models": models,
+        "models": _counted(dataset.models),
+        "licences": _counted(dataset.licences),
         "selection": ", ".join(f"{key} {value}" for key, value in dataset.selection.items()) or "everything",
-        "redacted": ", ".join(f"{count} {rule}" for rule, count in dataset.redactions.items()) or "nothing",
-        "left out": ", ".join(f"{count} {why}" for why, count in dataset.skipped.items()) or "nothing",
+        "redacted": _counted(dataset.redactions),
+        "left out": _counted(dataset.skipped),
         "adapters": ", ".join(trained) or "none",
         "folder": dataset.path,
     }
     for key, value in lines.items():
         data(f"{key:9} {value}")
     for file in dataset.files:
-        data(f"file      {file.name}: {file.lines} rows, {file.size} bytes, {file.sha256}")
+        rows = "" if file.lines is None else f"{file.lines} rows, "
+        data(f"file      {file.name}: {rows}{file.size} bytes, {file.sha256}")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items()) or "none"

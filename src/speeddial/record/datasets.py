@@ -3,7 +3,7 @@
 A dataset is a folder that appears whole or not at all and is never changed:
 
     datasets/mail-week47/
-        train.jsonl ...         training rows as `speeddial.record.export` writes them
+        train.jsonl             training rows as `speeddial.record.export` writes them; or parquet files
         manifest.json           what was selected, from which runs and models, and every file's hash
 
 `Dataset.open` refuses a changed manifest, `Dataset.rows` and `Dataset.verify` a changed file. The trainer
@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from speeddial.errors import NotFound, UserError
 from speeddial.jsonlines import read_objects
-from speeddial.messages import compact_json
+from speeddial.record.export import FORMS, ExportReport, Licences, export
 from speeddial.record.selection import Selection
 from speeddial.record.store import Record
 
@@ -49,12 +49,13 @@ class DatasetFile:
     """One file of a dataset."""
 
     name: str
+    """Path within the dataset, with slashes."""
     sha256: str
     """``sha256:HEX`` of its bytes."""
-    lines: int
-    """Rows that it holds."""
     size: int
     """Bytes."""
+    lines: int | None
+    """Rows of a file of JSON lines; None for others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +69,22 @@ class Dataset:
     form: str
     """The files' form, see `speeddial.record.export`."""
     selection: dict[str, Any]
-    """What was asked for; fields of `Selection` that were given."""
+    """What was asked for: fields of `Selection` that were given."""
     files: tuple[DatasetFile, ...]
+    lines: int
+    """Rows of all files."""
+    splits: dict[str, int]
+    """Split -> rows."""
     runs: tuple[str, ...]
     """Ids of the runs that its rows come from."""
     interactions: tuple[int, ...]
     """Ids of the decodes that became rows."""
-    models: dict[str, str | None]
-    """Model that produced rows -> its licence, None where nobody knows."""
-    corrected: int
-    """Rows whose call is a person's correction."""
+    models: dict[str, int]
+    """Model that produced rows -> how many."""
+    licences: dict[str, int]
+    """Licence of the producing model -> rows; ``unknown`` where nobody said."""
+    sources: dict[str, int]
+    """decode; of pairs where they come from."""
     redactions: dict[str, int]
     """Rule -> secrets replaced in its rows."""
     skipped: dict[str, int]
@@ -116,18 +123,13 @@ class Dataset:
             },
         )
 
-    @property
-    def lines(self) -> int:
-        """Rows of all its files."""
-        return sum(file.lines for file in self.files)
-
     def verify(self) -> None:
         """Compare every file with its hash.
 
         Raises:
             DatasetDamaged: a file was changed, is gone, or was added.
         """
-        there = {file.name for file in self.path.iterdir()} - {MANIFEST}
+        there = set(_names(self.path)) - {MANIFEST}
         if odd := there.symmetric_difference(file.name for file in self.files):
             raise _damaged(self.path, f"{', '.join(sorted(odd))} is gone or was added")
         for file in self.files:
@@ -190,6 +192,9 @@ def freeze(
     *,
     label: str = "",
     form: str = "openai",
+    test_share: float = 0.0,
+    unproven: bool = False,
+    licences: Licences | None = None,
 ) -> Dataset:
     """Freeze what a selection exports into a dataset.
 
@@ -198,12 +203,17 @@ def freeze(
         folder: of all datasets, see `folder_of`; made when it is not there.
         selection: which decodes; without statuses those that exports take.
         label: only decodes that people gave this label.
-        form: see `speeddial.record.export`.
+        form, test_share, unproven, licences: see `speeddial.record.export.export`; spans are no dataset.
 
     Raises:
         UserError: a name that cannot be or is taken, nothing to freeze, or the disk refused.
         RecordError: the record cannot be read.
     """
+    if form == "otlp":
+        raise UserError(
+            "spans are no training data",
+            hint=f"forms: {', '.join(known for known in FORMS if known != form)}",
+        )
     if not _NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot be a dataset's name",
@@ -217,7 +227,16 @@ def freeze(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
         try:
-            dataset = _write(record, draft, name, selection, form)
+            report = export(
+                record,
+                draft if form == "parquet" else draft / "train.jsonl",
+                form,
+                selection,
+                test_share=test_share,
+                unproven=unproven,
+                licences=licences,
+            )
+            dataset = _described(record, draft, name, report)
             _keep(draft, dataset)
             # A rename fails when the folder is there: of two that freeze under one name one wins.
             draft.rename(folder / name)
@@ -263,66 +282,44 @@ def uses_of(runs: Iterable[str], folder: Path, project: Path | None = None) -> l
 # ---- inside ----
 
 
-def _write(record: Record, draft: Path, name: str, selection: Selection, form: str) -> Dataset:
-    """Write the rows and say what they are."""
-    from speeddial.record.export import DEFAULT_STATUSES, ExportReport, chat_lines
-
-    report = ExportReport()
-    where, parameters = selection.where()
-    wanted = {
-        row["id"] for row in record.database.read(f"SELECT id FROM interactions WHERE {where}", parameters)
-    }
-    runs: set[str] = set()
-    interactions: list[int] = []
-    models: dict[str, str | None] = {}
-    file = draft / "train.jsonl"
-    with file.open("w", encoding="utf-8") as lines:
-        for line in chat_lines(
-            record, report, runs=selection.runs, statuses=selection.statuses or DEFAULT_STATUSES
-        ):
-            about = line["metadata"]
-            if about["interaction_id"] in wanted:
-                lines.write(compact_json(line) + "\n")
-                runs.add(about["run_id"])
-                interactions.append(about["interaction_id"])
-                models[about["model"]] = None
-    if not interactions:
-        raise UserError("nothing fits the selection", hint="widen it")
-    return _sealed(
-        Dataset(
-            path=draft,
-            name=name,
-            created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            form=form,
-            selection=_given(selection),
-            files=(
-                DatasetFile(
-                    name=file.name, sha256=_sha256(file), lines=len(interactions), size=file.stat().st_size
-                ),
-            ),
-            runs=tuple(sorted(runs)),
-            interactions=tuple(interactions),
-            models=models,
-            corrected=0,
-            redactions=dict(report.redactions),
-            skipped=dict(report.skipped),
-            speeddial=metadata.version("speeddial"),
-            sha256="",
+def _described(record: Record, draft: Path, name: str, report: ExportReport) -> Dataset:
+    """The dataset whose files stand in `draft`."""
+    if not report.lines:
+        left_out = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items())
+        raise UserError(
+            f"nothing fits the selection{f'; left out: {left_out}' if left_out else ''}", hint="widen it"
         )
+    for run in report.run_ids:
+        if not record.database.read("SELECT 1 FROM runs WHERE id = ?", (run,)):
+            raise UserError(f"run {run} was erased while it was being frozen", hint="freeze again")
+    told = report.as_dict()
+    dataset = Dataset(
+        path=draft,
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        files=tuple(_file(draft, file) for file in _names(draft)),
+        runs=tuple(sorted(report.run_ids)),
+        interactions=tuple(sorted(report.interactions)),
+        **{name: told[name] for name in ("form", "selection", "lines", "splits", "models", "licences")},
+        **{name: told[name] for name in ("sources", "redactions", "skipped")},
+        speeddial=metadata.version("speeddial"),
+        sha256="",
     )
-
-
-def _given(selection: Selection) -> dict[str, Any]:
-    """The fields of a selection that say something, as JSON."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(selection).items()
-        if value
-    }
-
-
-def _sealed(dataset: Dataset) -> Dataset:
     return replace(dataset, sha256=_hash_of(_body(dataset)))
+
+
+def _file(folder: Path, name: str) -> DatasetFile:
+    path = folder / name
+    lines = None
+    if path.suffix == ".jsonl":
+        with path.open("rb") as file:
+            lines = sum(1 for _ in file)
+    return DatasetFile(name=name, sha256=_sha256(path), size=path.stat().st_size, lines=lines)
+
+
+def _names(folder: Path) -> list[str]:
+    """Paths of all files within a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _keep(draft: Path, dataset: Dataset) -> None:
@@ -330,9 +327,9 @@ def _keep(draft: Path, dataset: Dataset) -> None:
     (draft / MANIFEST).write_text(
         json.dumps(_body(dataset), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    for file in draft.iterdir():
-        file.chmod(0o400)
-        _sync(file)
+    for name in _names(draft):
+        (draft / name).chmod(0o400)
+        _sync(draft / name)
     _sync(draft)
 
 
