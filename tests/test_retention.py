@@ -225,7 +225,7 @@ from speeddial.record import Record
 from speeddial.record import retention
 
 at, path, run = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-stops = ["forget_threads", "_delete_rows", "_only_theirs", "_log", "overwrite", "finish"]
+stops = ["forget_threads", "_delete_rows", "_keep_referred", "_log", "overwrite", "finish"]
 name, after = stops[at // 2], at % 2
 inner = getattr(retention, name)
 def die(*args, **named):

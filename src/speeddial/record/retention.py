@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -200,7 +199,7 @@ def _erase(
             named = db.execute("UPDATE feedback SET author = '' WHERE author = ?", (author,)).rowcount
             if named:
                 counts["names on feedback"] = named
-                _log(db, secrets.token_hex(16), reason, counts)
+                _log(database, secrets.token_hex(16), reason, counts)
     counts += _delete(record, runs, reason)
     for run in runs:
         if _read_ids(database, "SELECT id FROM runs WHERE id = ?", (run,)):
@@ -215,40 +214,49 @@ def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]
     counts: Counter[str] = Counter()
     if gone := forget_threads(_checkpoints(record), runs):
         counts["checkpoints"] = gone
-    with database.writing() as db:
-        for some in _portions(runs):
-            marked = _read_ids(
+    with database.writing():
+        marked = [
+            run
+            for some in _portions(runs)
+            for run in _read_ids(
                 database,
                 f"SELECT id FROM runs WHERE status = ? AND id IN ({_marks(some)})",
                 (ERASING, *some),
             )
-            if marked:
-                counts += _delete_rows(database, db, marked, reason)
+        ]
+        if marked:
+            counts += _delete_rows(record, marked, reason)
     return counts
 
 
-def _delete_rows(
-    database: Database, db: sqlite3.Connection, runs: Sequence[str], reason: Reason
-) -> Counter[str]:
+def _delete_rows(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]:
+    database = record.database
     hashes: set[str] = set()
     total: Counter[str] = Counter()
-    for run in runs:
-        for row in database.read("SELECT messages, tools, schema FROM interactions WHERE run = ?", (run,)):
-            hashes.update(_hashes(row))
-        counts: Counter[str] = Counter()
-        for table in ("feedback", "approvals", "journal", "interactions"):
-            counts[table] = db.execute(f"DELETE FROM {table} WHERE run = ?", (run,)).rowcount
-        counts["runs"] = db.execute("DELETE FROM runs WHERE id = ?", (run,)).rowcount
-        _log(db, run, reason, counts)
-        total += counts
-    for some in _portions(sorted(_only_theirs(database, hashes))):
-        deleted = db.execute(f"DELETE FROM contents WHERE hash IN ({_marks(some)})", tuple(some))
-        total["contents"] += deleted.rowcount
+    with database.writing() as db:
+        for run in runs:
+            for row in database.read(
+                "SELECT messages, tools, schema FROM interactions WHERE run = ?", (run,)
+            ):
+                hashes.update(_hashes(row))
+            counts: Counter[str] = Counter()
+            for table in ("feedback", "approvals", "journal", "interactions"):
+                counts[table] = db.execute(f"DELETE FROM {table} WHERE run = ?", (run,)).rowcount
+            counts["runs"] = db.execute("DELETE FROM runs WHERE id = ?", (run,)).rowcount
+            _log(database, run, reason, counts)
+            total += counts
+        _keep_referred(database, hashes)
+        for some in _portions(sorted(hashes)):
+            deleted = db.execute(f"DELETE FROM contents WHERE hash IN ({_marks(some)})", tuple(some))
+            total["contents"] += deleted.rowcount
     return total
 
 
-def _only_theirs(database: Database, hashes: set[str]) -> set[str]:
-    """Those of `hashes` that no interaction refers to any more; reads every interaction's references."""
+def _keep_referred(database: Database, hashes: set[str]) -> None:
+    """Take out of `hashes` what an interaction still refers to; reads every interaction's references.
+
+    Inside the transaction that deletes: of two erasures at once the later one must see what the first left.
+    """
     last = 0
     while hashes:
         rows = database.read(
@@ -257,28 +265,24 @@ def _only_theirs(database: Database, hashes: set[str]) -> set[str]:
             (last,),
         )
         for row in rows:
-            hashes = hashes.difference(_hashes(row))
+            hashes.difference_update(_hashes(row))
         if len(rows) < _SCANNED_AT_ONCE:
-            break
+            return
         last = rows[-1]["id"]
-    return hashes
 
 
-def _hashes(row: sqlite3.Row) -> Iterator[str]:
+def _hashes(row: Any) -> Iterator[str]:
     yield from json.loads(row["messages"])
     yield from (row[name] for name in ("tools", "schema") if row[name])
 
 
-def _log(db: sqlite3.Connection, subject: str, reason: Reason, counts: Counter[str]) -> None:
-    db.execute(
-        "INSERT INTO erasures (run_hash, reason, begun_ns, counts) VALUES (?, ?, ?, ?)",
-        (
-            f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}",
-            reason,
-            time.time_ns(),
-            json.dumps(counts),
-        ),
-    )
+def _log(database: Database, subject: str, reason: Reason, counts: Counter[str]) -> None:
+    name = f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+    with database.writing() as db:
+        db.execute(
+            "INSERT INTO erasures (run_hash, reason, begun_ns, counts) VALUES (?, ?, ?, ?)",
+            (name, reason, time.time_ns(), json.dumps(counts)),
+        )
 
 
 def _refuse_at_work(database: Database, run: str) -> None:
