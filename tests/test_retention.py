@@ -191,7 +191,13 @@ def test_a_dry_run_and_forks(record: Record) -> None:
     told = erase_run(record, run, dry_run=True)
     assert (told.runs, told.forks, told.counts) == ((run,), (fork,), {})
     assert everything(record) == before
+    record.finish_run(fork, "done")
+    second = record.begin_run("second", forked_from=fork, forked_step=1)
+    record.finish_run(second, "done")
+    assert erase_run(record, run, forks=True, dry_run=True).runs == tuple(sorted((run, fork, second)))
     assert erase_run(record, run).forks == (fork,)
+    assert erase_run(record, fork, forks=True).runs == tuple(sorted((fork, second)))
+    assert everything(record) == []
 
 
 texts = st.text(alphabet=string.ascii_letters + "äßж中", min_size=1, max_size=12)

@@ -147,6 +147,10 @@ def erase(
         str | None, typer.Argument(metavar="[RUN]", help="Id of the run, the start of one, or `last`.")
     ] = None,
     user: Annotated[str, typer.Option(metavar="NAME", help="All runs of this user instead.")] = "",
+    forks: Annotated[
+        bool,
+        typer.Option("--forks", help="Also the runs that were forked from them."),
+    ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -164,14 +168,17 @@ def erase(
             talk().print(f"ended the erasure of {ended} run(s) that was begun before")
         if run_id is not None:
             run = here.record.resolve(run_id)
-            told = erase_run(here.record, run, dry_run=True)
+            told = erase_run(here.record, run, forks=forks, dry_run=True)
         else:
-            told = erase_user(here.record, user, dry_run=True)
+            told = erase_user(here.record, user, forks=forks, dry_run=True)
         here.tell(told, "to be erased")
         if not dry_run and (
             yes or typer.confirm(f"Erase {len(told.runs)} run(s) for good?", err=True, default=False)
         ):
-            done = erase_run(here.record, run) if run_id is not None else erase_user(here.record, user)
+            if run_id is not None:
+                done = erase_run(here.record, run, forks=forks)
+            else:
+                done = erase_user(here.record, user, forks=forks)
             _finish(done, json)
         elif json:
             emit(_as_dict(told))
@@ -304,7 +311,7 @@ class _Here:
         if len(erased.kept) > 5:
             console.print(f"stay as well: {len(erased.kept) - 5} more")
         for run in erased.forks:
-            console.print(f"stays: {run}, which was forked from one of them")
+            console.print(f"stays: {run}, which was forked from one of them (--forks)")
         for use in self.uses(erased.runs):
             of = f", trained on {use.dataset}" if use.kind == "adapter" else ""
             console.print(f"stays: {use.kind} {plain(use.name)}{of}, built from {len(use.runs)} of them")

@@ -52,15 +52,18 @@ class Erased:
     kept: dict[str, str] = field(default_factory=dict)
     """Run that retention left alone though it was due -> why."""
     forks: tuple[str, ...] = ()
-    """Runs that took steps over from them; they stay, with what they took."""
+    """Runs that took steps over from them and stay, with what they took."""
     counts: Counter[str] = field(default_factory=Counter)
     """Table -> rows deleted; empty for a dry run."""
 
 
-def erase_run(record: Record, run: str, *, rewrite: bool = True, dry_run: bool = False) -> Erased:
+def erase_run(
+    record: Record, run: str, *, forks: bool = False, rewrite: bool = True, dry_run: bool = False
+) -> Erased:
     """Erase one run.
 
     Args:
+        forks: erase the runs that were forked from it too; they hold its task and results.
         rewrite: rewrite the files, so that no deleted byte stays; False leaves that to the next erasure.
         dry_run: only tell.
 
@@ -69,25 +72,29 @@ def erase_run(record: Record, run: str, *, rewrite: bool = True, dry_run: bool =
         UserError: the run is at work.
         RecordError: the disk refused; call again to go on.
     """
-    finish(record, rewrite=rewrite and not dry_run)
+    if not dry_run:
+        finish(record, rewrite=rewrite)
     if not _read_ids(record.database, "SELECT id FROM runs WHERE id = ?", (run,)):
         raise NotFound(f"there is no run {run!r} on record", hint="`speeddial trace list` shows them")
-    return _erase(record, [run], "run", rewrite=rewrite, dry_run=dry_run)
+    return _erase(record, [run], "run", forks=forks, rewrite=rewrite, dry_run=dry_run)
 
 
-def erase_user(record: Record, user: str, *, rewrite: bool = True, dry_run: bool = False) -> Erased:
+def erase_user(
+    record: Record, user: str, *, forks: bool = False, rewrite: bool = True, dry_run: bool = False
+) -> Erased:
     """Erase all runs of a user, and the user's name on feedback to other people's runs.
 
     Args, Raises: as `erase_run`; UserError when no name is given.
     """
     if not user:
         raise UserError("no user was named", hint="runs without a user are erased one by one")
-    finish(record, rewrite=rewrite and not dry_run)
+    if not dry_run:
+        finish(record, rewrite=rewrite)
     database = record.database
     # Names are on record as redaction left them.
     sealed = database.seal({"user": user})[0]["user"]
     runs = _read_ids(database, "SELECT id FROM runs WHERE user_id = ? ORDER BY id", (sealed,))
-    erased = _erase(record, runs, "user", author=sealed, rewrite=rewrite, dry_run=dry_run)
+    erased = _erase(record, runs, "user", author=sealed, forks=forks, rewrite=rewrite, dry_run=dry_run)
     if not runs and not erased.counts:
         raise NotFound(f"nothing on record is of user {user!r}", hint="names are compared letter by letter")
     return erased
@@ -119,7 +126,8 @@ def retain(
         UserError: a size is asked of a record that is no SQLite file, or a dataset is damaged.
         RecordError: the disk refused.
     """
-    finish(record, rewrite=False)
+    if not dry_run:
+        finish(record, rewrite=False)
     kept = {} if force else _protected(record)
     total = Erased((), {})
     if older_than is not None:
@@ -182,14 +190,23 @@ def finish(record: Record, *, rewrite: bool = True) -> int:
 
 
 def _erase(
-    record: Record, runs: list[str], reason: Reason, *, author: str = "", rewrite: bool, dry_run: bool
+    record: Record,
+    runs: list[str],
+    reason: Reason,
+    *,
+    author: str = "",
+    forks: bool = False,
+    rewrite: bool,
+    dry_run: bool,
 ) -> Erased:
     database = record.database
+    while forks and (more := _forks(database, runs)):
+        runs = sorted([*runs, *more])
     for run in runs:
         _refuse_at_work(database, run)
-    forks = _forks(database, runs)
+    left = _forks(database, runs)
     if dry_run:
-        return Erased(tuple(runs), forks=forks)
+        return Erased(tuple(runs), forks=left)
     counts: Counter[str] = Counter()
     with database.writing() as db:
         for run in runs:
@@ -205,7 +222,7 @@ def _erase(
         if _read_ids(database, "SELECT id FROM runs WHERE id = ?", (run,)):
             raise UserError(f"run {run} was resumed while it was being erased", hint="erase it again")
     finish(record, rewrite=rewrite)
-    return Erased(tuple(runs), forks=forks, counts=counts)
+    return Erased(tuple(runs), forks=left, counts=counts)
 
 
 def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]:
@@ -214,6 +231,9 @@ def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]
     counts: Counter[str] = Counter()
     if gone := forget_threads(_checkpoints(record), runs):
         counts["checkpoints"] = gone
+    if hasattr(record, "originals"):
+        for run in runs:
+            record.originals(run).forget()
     with database.writing():
         marked = [
             run
