@@ -254,6 +254,8 @@ def _delete_rows(record: Record, runs: Sequence[str], reason: Reason) -> Counter
     hashes: set[str] = set()
     total: Counter[str] = Counter()
     with database.writing() as db:
+        if hasattr(record, "index"):
+            record.index.forget(runs)
         for run in runs:
             for row in database.read(
                 "SELECT messages, tools, schema FROM interactions WHERE run = ?", (run,)
