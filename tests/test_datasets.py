@@ -74,7 +74,7 @@ def test_a_dataset_says_what_it_is_and_where_it_comes_from(record: Record) -> No
     runs = sorted(run.id for run in record.runs())
     decode(record, 1, expert="other")
     frozen = freeze(record, "adds-1", folder_of(record), Selection(expert="adder"))
-    assert frozen.path == record.path.parent / "datasets" / "adds-1"
+    assert frozen.path == record.folder / "datasets" / "adds-1"
     assert (frozen.name, frozen.form, frozen.lines) == ("adds-1", "openai", 5)
     assert frozen.selection == {"expert": "adder"}
     assert sorted(frozen.interactions) == rows

@@ -86,7 +86,7 @@ def write(
 
 
 def with_checkpoints(record: Record, run: str, said: str) -> None:
-    checkpoints = Checkpoints(record.path.with_name("checkpoints.db"), record.redactor)
+    checkpoints = Checkpoints(record.folder / "checkpoints.db", record.redactor)
     config: Any = {"configurable": {"thread_id": run, "checkpoint_ns": ""}}
     body = {**empty_checkpoint(), "channel_values": {"task": said}}
     kept = checkpoints.put(config, body, {"source": "input", "step": 0}, {})  # type: ignore[typeddict-item]
@@ -103,7 +103,7 @@ def everything(record: Record) -> list[dict[str, Any]]:
 
 
 def test_an_erased_run_leaves_no_byte(record: Record) -> None:
-    folder = record.path.parent
+    folder = record.folder
     stays = write(record, "keepsake")
     goes = write(record, "planted", length=200)
     before = record.run(stays).as_dict()
@@ -138,7 +138,24 @@ def test_shared_contents_stay_as_long_as_somebody_refers_to_them(record: Record)
         assert all(row.messages[1]["content"] == "twin" for row in record.interactions(kinds=("model",)))
     erase_run(record, runs.pop())
     assert record.database.read("SELECT count(*) AS n FROM contents")[0]["n"] == 0
-    assert files_with(record.path.parent, "twin") == []
+    assert files_with(record.folder, "twin") == []
+
+
+def test_rows_are_erased_in_postgres_as_in_a_file(postgres_record: str, tmp_path: Path) -> None:
+    with Record.open(postgres_record, folder=tmp_path) as record:
+        stays, other = write(record, "keepsake"), write(record, "twin")
+        goes = [write(record, "planted", user="ana"), write(record, "twin", user="ana")]
+        before = [record.run(run).as_dict() for run in (stays, other)]
+        assert erase_user(record, "ana").runs == tuple(goes)
+        assert [record.run(run).as_dict() for run in (stays, other)] == before
+        for table in ("runs", "interactions", "journal", "approvals", "feedback", "contents", "erasures"):
+            assert "planted" not in str([dict(row) for row in record.database.read(f"SELECT * FROM {table}")])
+        assert files_with(tmp_path, "planted") == []
+        assert finish(record) == 0
+        aged(record, 100)
+        assert len(retain(record, older_than=timedelta(days=90)).runs) == 1
+        with pytest.raises(UserError, match="size"):
+            retain(record, keep_bytes=1)
 
 
 def test_the_log_says_when_and_how_much_and_not_what(record: Record) -> None:
@@ -164,8 +181,8 @@ def test_a_user_is_erased_with_all_runs_and_the_name_on_others_runs(record: Reco
     erased = erase_user(record, mail)
     assert erased.runs == tuple(mine)
     assert erased.counts["names on feedback"] == 1
-    assert files_with(record.path.parent, "planted") == []
-    assert files_with(record.path.parent, mail) == []
+    assert files_with(record.folder, "planted") == []
+    assert files_with(record.folder, mail) == []
     assert [item.by for item in record.feedback.of(row)] == ["keepsake", ""]
     with pytest.raises(NotFound):
         erase_user(record, mail)
@@ -255,7 +272,7 @@ def test_an_erasure_that_was_killed_is_ended_by_the_next(record: Record, at: int
     # Whatever the next call is about, it ends what was begun.
     with pytest.raises(NotFound):
         erase_run(record, "some other run")
-    assert files_with(record.path.parent, "planted") == []
+    assert files_with(record.folder, "planted") == []
     assert everything(record) == [before]
     assert record.database.read("SELECT count(*) AS n FROM erasures WHERE ended_ns IS NULL")[0]["n"] == 0
     assert record.database.read("SELECT count(*) AS n FROM erasures")[0]["n"] == 1
@@ -277,7 +294,7 @@ def test_a_reader_that_holds_the_log_is_named_and_the_next_call_ends_it(
     reader.close()
     assert finish(record) == 1
     assert finish(record) == 0
-    assert files_with(record.path.parent, "planted") == []
+    assert files_with(record.folder, "planted") == []
 
 
 def _erase_all(path: Path, runs: list[str]) -> None:
@@ -306,7 +323,7 @@ def test_several_processes_erase_and_write_at_once(record: Record) -> None:
     worker.join(60)
     assert [process.exitcode for process in (worker, *erasers)] == [0, 0, 0]
     finish(record)
-    assert files_with(record.path.parent, "planted") == []
+    assert files_with(record.folder, "planted") == []
     assert {row["task"] for row in everything(record)} == {"keepsake"}
     for row in record.interactions(kinds=("model",)):
         assert row.messages[1]["content"] == "keepsake"

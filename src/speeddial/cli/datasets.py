@@ -53,12 +53,11 @@ def export(
 ) -> None:
     """Freeze a selection of the record into a dataset: its rows, where they come from, and their hashes."""
     from speeddial.project import Project
-    from speeddial.record import Record
     from speeddial.record.datasets import folder_of, freeze
     from speeddial.record.selection import Selection
 
     project = Project(Project.find())
-    with Record.open(project.record_path) as record:
+    with project.open_record() as record:
         dataset = freeze(
             record,
             name,
@@ -94,10 +93,11 @@ def stats(
 ) -> None:
     """List the datasets, or verify one and say what it holds and which adapters were trained on it."""
     from speeddial.project import Project
-    from speeddial.record.datasets import FOLDER, Dataset, datasets, uses_of
+    from speeddial.record.datasets import Dataset, datasets, folder_of, uses_of
 
     project = Project(Project.find())
-    folder = project.record_path.with_name(FOLDER)
+    with project.open_record() as record:
+        folder = folder_of(record)
     if name is None:
         found = datasets(folder)
         if json:

@@ -198,8 +198,7 @@ def _tell(report: ExportReport, out: Path) -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Project, Record]]:
     from speeddial.project import Project
-    from speeddial.record import Record
 
     project = Project(Project.find())
-    with Record.open(project.record_path) as record:
+    with project.open_record() as record:
         yield project, record

@@ -231,10 +231,9 @@ class _Here:
 
     def __init__(self) -> None:
         from speeddial.project import Project
-        from speeddial.record import Record
 
         self.project: Project = Project(Project.find())
-        self.record: Record = Record.open(self.project.record_path)
+        self.record: Record = self.project.open_record()
         self.begun: dict[int, str] = {}
         """Interaction -> the text of a correction that is being written."""
 

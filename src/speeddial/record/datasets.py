@@ -172,7 +172,7 @@ class Use:
 
 def folder_of(record: Record) -> Path:
     """Where datasets of a record stand: beside it."""
-    return record.path.with_name(FOLDER)
+    return record.folder / FOLDER
 
 
 def datasets(folder: Path) -> list[Dataset]:

@@ -138,7 +138,7 @@ def retain(
             (int(moment.timestamp() * 1e9),),
         )
         total = _added(total, _retained(record, due, kept, dry_run=dry_run))
-    while keep_bytes and (excess := bytes_used(record.path) - keep_bytes) > 0:
+    while keep_bytes and (excess := _bytes_used(record) - keep_bytes) > 0:
         gone = set(total.runs) if dry_run else set()
         runs = [
             run
@@ -175,7 +175,7 @@ def finish(record: Record, *, rewrite: bool = True) -> int:
     pending = _read_ids(database, "SELECT run_hash AS id FROM erasures WHERE ended_ns IS NULL", ())
     if pending and rewrite:
         for path in (record.path, _checkpoints(record)):
-            if path.is_file():
+            if path is not None and path.is_file():
                 overwrite(path)
         with database.writing() as db:
             for some in _portions(pending):
@@ -360,8 +360,16 @@ def _added(first: Erased, second: Erased) -> Erased:
     )
 
 
+def _bytes_used(record: Record) -> int:
+    if record.path is None:
+        raise UserError(
+            f"the size of {record.name} is not known here", hint="prune by age, or at the server by size"
+        )
+    return bytes_used(record.path)
+
+
 def _checkpoints(record: Record) -> Path:
-    return record.path.with_name("checkpoints.db")
+    return record.folder / "checkpoints.db"
 
 
 def _read_ids(database: Database, sql: str, parameters: Sequence[Any]) -> list[str]:
