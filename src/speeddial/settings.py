@@ -49,6 +49,10 @@ class Settings:
     """``normal`` or ``full``, see `DURABILITIES`; in Postgres ``normal`` is as the server is set."""
     user: str = ""
     """Whose runs these are, as the record notes it; for finding and erasing them."""
+    keep_days: float = 0.0
+    """Days that runs are kept when the record is pruned; 0 for ever."""
+    keep_mb: int = 0
+    """Megabytes that the record may grow to before it is pruned; 0 for any size."""
     timezone: str = ""
     """Zone of the run's clock, an IANA name; empty for the machine's own."""
     now: str = ""

@@ -11,7 +11,6 @@ exports, and an `accept` after it takes the correction back. Comments and labels
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -172,8 +171,8 @@ class Feedback:
         for some, marks in _batches(interactions):
             for row in self._database.read(
                 f"SELECT interaction, call FROM feedback WHERE interaction IN ({marks})"
-                " AND verdict = 'correct' AND id = (SELECT max(id) FROM feedback AS newer WHERE newer.interaction ="
-                " feedback.interaction AND newer.verdict IN ('accept', 'correct'))",
+                " AND verdict = 'correct' AND id = (SELECT max(id) FROM feedback AS newer"
+                " WHERE newer.interaction = feedback.interaction AND newer.verdict IN ('accept', 'correct'))",
                 some,
             ):
                 found[row["interaction"]] = json.loads(row["call"])
@@ -181,7 +180,7 @@ class Feedback:
 
     # ---- inside ----
 
-    def _ended(self, interaction: int) -> sqlite3.Row:
+    def _ended(self, interaction: int) -> Any:
         rows = self._database.read(
             "SELECT run, kind, parent, status, parsed, tools, schema FROM interactions WHERE id = ?",
             (interaction,),
@@ -192,7 +191,7 @@ class Feedback:
             raise UserError(f"interaction {interaction} has not ended", hint="wait for it, or comment on it")
         return rows[0]
 
-    def _checked(self, row: sqlite3.Row, call: Any, tools: Mapping[str, Contract]) -> dict[str, Any]:
+    def _checked(self, row: Any, call: Any, tools: Mapping[str, Contract]) -> dict[str, Any]:
         """`call` with its keys in the schema's order, when it satisfies what is on record."""
         definitions = self._content(row["tools"])
         if definitions:
@@ -291,7 +290,7 @@ def _batches(interactions: Iterable[int]) -> Iterator[tuple[list[int], str]]:
         yield some, ", ".join("?" * len(some))
 
 
-def _row(row: Mapping[str, Any] | sqlite3.Row) -> FeedbackRow:
+def _row(row: Any) -> FeedbackRow:
     return FeedbackRow(
         id=row["id"],
         run=row["run"],

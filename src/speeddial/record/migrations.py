@@ -146,6 +146,11 @@ def m003_users_forks_and_tokens(db: Connection) -> None:
 
 def m004_feedback(db: Connection) -> None:
     """What people said about runs and interactions; and which erasures began, so that each one ends."""
+    # Deleting a row looks for rows that refer to it: without these a whole table for each.
+    db.execute("CREATE INDEX interactions_of_parent ON interactions(parent) WHERE parent IS NOT NULL")
+    db.execute(
+        "CREATE INDEX interactions_escalated ON interactions(escalated_from) WHERE escalated_from IS NOT NULL"
+    )
     db.execute(
         """
         CREATE TABLE feedback (

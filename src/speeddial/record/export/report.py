@@ -38,12 +38,19 @@ class ExportReport:
     """decode, or where a pair comes from: correction, retry, escalation."""
     tokens: Counter[int] = field(default_factory=Counter)
     """Power of two that prompt and answer together stay below -> rows."""
+    run_ids: set[str] = field(default_factory=set)
+    """The runs that rows come from."""
+    interactions: set[int] = field(default_factory=set)
+    """The decodes that became rows; of a pair both."""
     files: dict[Path, str] = field(default_factory=dict)
     """Written file -> its SHA-256 in hex."""
 
     def count(self, split: str, provenance: dict[str, Any]) -> None:
         """Take one written row into account."""
         self.lines += 1
+        self.run_ids.add(provenance["run_id"])
+        self.interactions.add(provenance["interaction_id"])
+        self.interactions.add(provenance.get("chosen_interaction_id", provenance["interaction_id"]))
         self.splits[split] += 1
         self.redactions.update(provenance["redactions"])
         adapter = f" + {provenance['adapter']}" if provenance["adapter"] else ""
