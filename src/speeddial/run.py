@@ -29,6 +29,7 @@ from speeddial.outcome import CallOutcome
 from speeddial.plan import Plan
 from speeddial.planner import Planner
 from speeddial.record import JournalEntry, Record, RunRow
+from speeddial.record.outbox import Outbox
 from speeddial.sync import iterate, wait_for
 from speeddial.workflow import FunctionWorkflow, GraphWorkflow, LangGraphWorkflow, Workflow, WorkflowState
 
@@ -140,6 +141,7 @@ class Runner:
         self._given_record = record is not None
         self._record = record
         self._driver: Driver | None = None
+        self._outbox: Outbox | None = None
         self._at_work: dict[str, asyncio.Task[Any]] = {}
         self._cancelled: set[str] = set()
 
@@ -155,6 +157,9 @@ class Runner:
         if self._driver is not None:
             self._driver.close()
             self._driver = None
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
         if self._record is not None and not self._given_record:
             self._record.close()
             self._record = None
@@ -548,6 +553,7 @@ class Runner:
         except RecordError:
             self.record.leave_run(run_id)
             raise
+        self._post(run_id)
 
     async def _drive(self, workflow: Workflow, run: Run, usage: Usage) -> WorkflowState:
         try:
@@ -569,6 +575,14 @@ class Runner:
             raise
         finally:
             await run.settle()
+
+    def _post(self, run_id: str) -> None:
+        """Have an ended run sent to the OTLP receiver, where the settings name one."""
+        settings = self.project.settings
+        if settings.otlp:
+            if self._outbox is None:
+                self._outbox = Outbox(self.record, settings.otlp, content=settings.otlp_content)
+            self._outbox.send(run_id)
 
     def _graphs(self) -> Driver:
         if self._driver is None:

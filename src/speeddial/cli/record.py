@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speeddial.cli.output import data, emit, plain, table, talk
+from speeddial.cli.output import data, emit, table
 from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ def register(app: typer.Typer) -> None:
     # Under `trace` the same listing and view, so that the record's commands are found in one place.
     TRACE.command("list")(runs)
     TRACE.command("show")(show)
-    TRACE.command()(export)
     app.add_typer(TRACE, name="trace")
 
 
@@ -99,33 +97,6 @@ def show(
         data(f"\nanswer   {row.answer}")
     if row.error:
         data(f"\nerror    {row.error}")
-
-
-def export(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Written anew, OpenAI chat JSONL with tools.")],
-    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Only these runs.")] = None,
-    expert: Annotated[str | None, typer.Option(help="Only this expert's calls.")] = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="Calls of these statuses; exact and corrected unless given.")
-    ] = None,
-    unproven: Annotated[
-        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
-    ] = False,
-) -> None:
-    """Export the record as training data: OpenAI chat JSONL with tools."""
-    from speeddial.record.export import DEFAULT_STATUSES, export_chat
-
-    with _record() as record:
-        report = export_chat(
-            record,
-            out,
-            runs=[record.resolve(name) for name in run or ()],
-            expert=expert,
-            statuses=tuple(status or DEFAULT_STATUSES),
-            unproven=unproven,
-        )
-    skipped = "".join(f"; left out {count}: {reason}" for reason, count in report.skipped.items())
-    talk().print(f"{report.lines} examples in {plain(out)}{plain(skipped)}")
 
 
 def _record() -> Record:

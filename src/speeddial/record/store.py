@@ -37,9 +37,11 @@ from speeddial.messages import Message
 from speeddial.record.backends import open_database
 from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Database, Row, Synchronous
+from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 from speeddial.settings import Settings
 
@@ -152,6 +154,11 @@ class Record:
     def journal(self) -> Journal:
         """What resuming needs: outcomes of calls, and questions to a person."""
         return Journal(self._database)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What people say about decodes and answers, and the calls that would have been right."""
+        return Feedback(self._database)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -345,6 +352,30 @@ class Record:
             )
         )
 
+    def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
+        """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
+        where, parameters = selection.where()
+        last = ""
+        while True:
+            rows = self._database.read(
+                f"SELECT DISTINCT run FROM interactions WHERE run > ? AND {where} ORDER BY run LIMIT ?",
+                (last, *parameters, _ROWS_AT_ONCE),
+            )
+            for row in rows:
+                yield row["run"], self._origin(row["run"])
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1]["run"]
+
+    def _origin(self, run: str) -> str:
+        chain = [run]
+        while True:
+            rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (chain[-1],))
+            earlier = rows[0]["forked_from"] if rows else None
+            if earlier is None or earlier in chain:
+                return chain[-1]
+            chain.append(earlier)
+
     def resolve(self, name: str) -> str:
         """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
 
@@ -518,13 +549,15 @@ class Record:
         expert: str | None = None,
         kinds: Sequence[str] = (),
         statuses: Sequence[str] = (),
+        selection: Selection | None = None,
     ) -> Iterator[InteractionRow]:
         """Interactions with their messages, oldest first, read in batches as they are asked for.
 
         Args:
-            run, expert, kinds, statuses: only these; nothing given means all.
+            run, expert, kinds, statuses, selection: only these; nothing given means all.
         """
-        conditions, parameters = ["id > ?"], list[Any]()
+        selected, parameters = (selection or Selection()).where()
+        conditions = ["id > ?", selected]
         for column, wanted in (("run", run), ("expert", expert)):
             if wanted is not None:
                 conditions.append(f"{column} = ?")
