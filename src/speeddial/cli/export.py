@@ -35,7 +35,7 @@ class Form(StrEnum):
 
 
 Runs = Annotated[
-    list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids, their starts, or `last`.")
+    list[str] | None, typer.Argument(metavar="RUN", help="Ids, their starts, or `last`.")
 ]  # fmt: skip
 
 

@@ -196,7 +196,7 @@ class Receiver:
         with _heard() as said:
             result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
-            why = said[-1] if said else "no reason given"
+            why = said[0] if said else "no reason given"
             raise UserError(
                 f"the OTLP receiver {self.endpoint} did not take the spans: {why}",
                 hint="start it or set `otlp` to its URL, then `speeddial trace send RUN`",

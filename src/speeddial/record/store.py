@@ -382,10 +382,13 @@ class Record:
             last = rows[-1]["run"]
 
     def _origin(self, run: str) -> str:
-        rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (run,))
-        earlier = rows[0]["forked_from"] if rows else None
-        # A fork is younger than what it was forked from, so this ends.
-        return self._origin(earlier) if earlier and earlier < run else run
+        chain = [run]
+        while True:
+            rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (chain[-1],))
+            earlier = rows[0]["forked_from"] if rows else None
+            if earlier is None or earlier in chain:
+                return chain[-1]
+            chain.append(earlier)
 
     def resolve(self, name: str) -> str:
         """The id of the run that a person means: an id, the beginning or end of one, or ``last``.

@@ -18,7 +18,7 @@ from typing import Any
 from speeddial.errors import UserError
 from speeddial.record.export import openai, sharegpt, trl
 from speeddial.record.export.card import card
-from speeddial.record.export.examples import DEFAULT_STATUSES, Source
+from speeddial.record.export.examples import DEFAULT_STATUSES, Source, told
 from speeddial.record.export.files import line_files, writable
 from speeddial.record.export.licences import Licences
 from speeddial.record.export.pairs import pairs
@@ -62,7 +62,8 @@ def export(
         progress: told runs done and runs in all.
 
     Raises:
-        UserError: an unknown form, a share that is none, or a place that cannot be written.
+        UserError: an unknown form, a share that is none, kinds that decode nothing, or a place that cannot
+            be written.
         RecordError: the record cannot be read.
     """
     if form not in FORMS:
@@ -70,13 +71,21 @@ def export(
     if not 0 <= test_share < 1:
         raise UserError(f"test share {test_share:g}", hint="give a share from 0 to less than 1, such as 0.1")
     report = ExportReport(form=form, selection=selection or Selection(), test_share=test_share)
+    if form == "otlp":
+        from speeddial.record.otlp import run_as_json
+
+        with line_files(path, splits=False, files=report.files) as files:
+            for run, _ in told(list(record.selected_runs(report.selection)), progress):
+                files[TRAIN].write(run_as_json(record, run, content=content))
+                report.lines += 1
+                report.runs += 1
+        return report
     source = Source(
         record=record,
         selection=report.selection,
         report=report,
         licences=licences or Licences(),
         unproven=unproven,
-        test_share=test_share,
         progress=progress,
     )
     if form == "parquet":
@@ -84,12 +93,9 @@ def export(
 
         write_folder(path, source.examples(), report)
         return report
-    with line_files(path, splits=test_share > 0 and form != "otlp", files=report.files) as files:
-        if form == "otlp":
-            _write_spans(source, content, files[TRAIN].write)
-        else:
-            for row, provenance in _rows(source, form, text):
-                files[provenance["split"]].write(row | ({"metadata": provenance} if metadata else {}))
+    with line_files(path, splits=test_share > 0, files=report.files) as files:
+        for row, provenance in _rows(source, form, text):
+            files[provenance["split"]].write(row | ({"metadata": provenance} if metadata else {}))
     if card_path is not None:
         with writable(card_path):
             places = dict(zip((TRAIN, TEST), (file.name for file in report.files), strict=False))
@@ -110,15 +116,3 @@ def _rows(source: Source, form: str, text: bool) -> Iterator[tuple[dict[str, Any
         else:
             row = openai.chat(example) if form == "openai" else sharegpt.conversation(example)
         yield row, example.provenance
-
-
-def _write_spans(source: Source, content: bool, write: Callable[[dict[str, Any]], None]) -> None:
-    from speeddial.record.otlp import run_as_json
-
-    chosen = list(source.record.selected_runs(source.selection)) if source.progress else None
-    for number, (run, _) in enumerate(chosen or source.record.selected_runs(source.selection), start=1):
-        write(run_as_json(source.record, run, content=content))
-        source.report.runs += 1
-        source.report.lines += 1
-        if source.progress and chosen:
-            source.progress(number, len(chosen))

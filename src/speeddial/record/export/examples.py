@@ -11,16 +11,17 @@
 - A step that was run again, or copied by a fork, is there once: equal prompt, tools and answer are one row.
 - Splits go by run, and a fork is in the split of the run that it came from: they share their texts.
 
-Runs are read one after another, so memory is bounded by the largest run.
+Runs are read one after another, so memory holds their ids and one portion of rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from speeddial.errors import UserError
 from speeddial.messages import Status, compact_json
 from speeddial.record.export.licences import Licences
 from speeddial.record.export.report import TEST, TRAIN, ExportReport
@@ -81,8 +82,10 @@ class Source:
     Args:
         selection: its statuses are those of right answers; `DEFAULT_STATUSES` unless given.
         unproven: also decodes whose constraint was not proven.
-        test_share: of the runs, 0 to 1.
         progress: told runs done and runs in all.
+
+    Raises:
+        UserError: the selection is of kinds that decode nothing.
     """
 
     record: Record
@@ -90,16 +93,18 @@ class Source:
     report: ExportReport
     licences: Licences
     unproven: bool = False
-    test_share: float = 0.0
     progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
         self.statuses = frozenset(self.selection.statuses or map(str, DEFAULT_STATUSES))
-        kinds = self.selection.kinds or _DECODES
+        kinds = tuple(kind for kind in _DECODES if kind in (self.selection.kinds or _DECODES))
+        if not kinds:
+            raise UserError(
+                f"training data is made of decodes, not of {', '.join(self.selection.kinds)}",
+                hint=f"select {' or '.join(_DECODES)}",
+            )
         # A corrected decode counts whatever its status, and a decode's tool stands in its call.
-        self.decodes = replace(
-            self.selection, statuses=(), tool="", kinds=tuple(kind for kind in kinds if kind in _DECODES)
-        )
+        self.decodes = replace(self.selection, statuses=(), tool="", kinds=kinds)
 
     def examples(self) -> Iterator[Example]:
         """Right answers, oldest first; the report is filled in on the way."""
@@ -133,21 +138,16 @@ class Source:
 
     def runs(self) -> Iterator[RunContext]:
         """Runs with decodes of the selection, oldest first."""
-        total = sum(1 for _ in self.record.selected_runs(self.decodes)) if self.progress else 0
-        for number, (run, origin) in enumerate(self.record.selected_runs(self.decodes)):
-            if self.progress:
-                self.progress(number, total)
+        for run, origin in told(list(self.record.selected_runs(self.decodes)), self.progress):
             corrections, labels = self._feedback(run)
             failed = self.record.interactions(run=run, kinds=("tool",), statuses=(Status.FAILED,))
             yield RunContext(
                 run,
-                split_of(origin, self.test_share),
+                split_of(origin, self.report.test_share),
                 {row.parent for row in failed if row.parent is not None},
                 corrections,
                 labels,
             )
-        if self.progress:
-            self.progress(total, total)
 
     def _feedback(self, run: str) -> tuple[dict[int, Any], dict[int, str]]:
         corrections: dict[int, Any] = {}
@@ -221,6 +221,18 @@ class Source:
             "redactions": row.redactions,
             "created": moment(row.started_ns).isoformat(),
         }
+
+
+def told(
+    runs: Sequence[tuple[str, str]], progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[str, str]]:
+    """The runs one by one, with word of how far it got."""
+    for number, run in enumerate(runs):
+        if progress:
+            progress(number, len(runs))
+        yield run
+    if progress:
+        progress(len(runs), len(runs))
 
 
 def split_of(origin: str, test_share: float) -> str:

@@ -28,10 +28,12 @@ class Lines:
         self.partial = Path(name)
         self._file: IO[bytes] = os.fdopen(handle, "wb")
         self._hash = hashlib.sha256()
+        self.empty = True
 
     def write(self, row: Mapping[str, Any]) -> None:
         line = compact_json(row).encode() + b"\n"
         self._hash.update(line)
+        self.empty = False
         self._file.write(line)
 
     def close(self) -> str:
@@ -59,9 +61,13 @@ def line_files(path: Path, splits: bool, files: dict[Path, str]) -> Iterator[Map
                 opened[split] = Lines(place)
             yield opened
             digests = {lines.path: lines.close() for lines in opened.values()}
-            for lines in opened.values():
+            for split, lines in opened.items():
+                if split == TEST and lines.empty:
+                    # `datasets` does not load a file without rows, and an earlier one would be out of date.
+                    lines.path.unlink(missing_ok=True)
+                    continue
                 lines.partial.replace(lines.path)
-            files.update(digests)
+                files[lines.path] = digests[lines.path]
         finally:
             for lines in opened.values():
                 lines.close()

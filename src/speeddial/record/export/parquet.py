@@ -65,6 +65,10 @@ def write_folder(folder: Path, examples: Iterable[Example], report: ExportReport
                         writer.write_table(pa.Table.from_pylist(of_split, schema=schema))
             for split, writer in writers.items():
                 writer.close()
+                if split == TEST and not report.splits[TEST]:
+                    # `datasets` does not load a split without rows.
+                    (partial / names.pop(split)).unlink()
+                    continue
                 report.files[folder / names[split]] = _sha256(partial / names[split])
             (partial / "README.md").write_text(card(report, names), encoding="utf-8")
             # mkdtemp makes it for its owner alone, which is right for a record's texts; an earlier one goes.
