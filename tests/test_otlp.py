@@ -248,3 +248,5 @@ def test_doctor_says_whether_the_receiver_answers(tmp_path: Path, endpoint: Endp
     assert line(endpoint.url).state == "ok"
     endpoint.status = 403
     assert line(endpoint.url).state == "failed"
+    told = line(endpoint.url.replace("//", "//me:hidden@"))
+    assert told.state == "failed" and "hidden" not in f"{told.name} {told.detail}"

@@ -62,7 +62,7 @@ def examine(project: Project) -> Iterator[Line]:
     for item in fields(Settings):
         if item.name != "sources":
             value = getattr(project.settings, item.name)
-            if item.name == "record":
+            if item.name in ("record", "otlp"):
                 value = without_password(value)
             detail = f"{value!r} from {project.settings.sources[item.name]}"
             if item.name == "record_durability":
@@ -83,7 +83,7 @@ def _receiver(url: str) -> Line:
         receiver.check()
         receiver.close()
     except SpeeddialError as error:
-        return Line("otlp", url, "failed", " ".join(str(error).split()))
+        return Line("otlp", without_password(url), "failed", " ".join(str(error).split()))
     return Line("otlp", receiver.endpoint, "ok", "takes spans")
 
 

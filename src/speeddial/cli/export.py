@@ -145,12 +145,10 @@ def _page(record: Record, runs: tuple[str, ...], out: Path) -> None:
     if len(runs) != 1:
         raise UserError(f"{len(runs)} runs for one page", hint="name one run, or `last`")
     from speeddial.record.export.files import writable
-    from speeddial.viewer.page import page
+    from speeddial.viewer.page import write_page
 
-    row = record.run(runs[0])
-    text = page(row.as_dict(), [item.as_dict() for item in row.interactions])
     with writable(out):
-        out.write_text(text, encoding="utf-8")
+        write_page(record, runs[0], out)
     talk().print(f"run {runs[0]} in {plain(out)}")
 
 

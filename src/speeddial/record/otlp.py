@@ -23,6 +23,7 @@ from opentelemetry.trace import SpanContext
 from speeddial.errors import UserError
 from speeddial.record.spans import project
 from speeddial.record.store import Record
+from speeddial.settings import without_password
 
 TRACES = "v1/traces"
 SPANS_AT_ONCE = 512
@@ -161,9 +162,11 @@ class Receiver:
                 hint="pip install 'speeddial[otlp]'",
             ) from error
         base = endpoint.rstrip("/")
-        self.endpoint = base if base.endswith(f"/{TRACES}") else f"{base}/{TRACES}"
+        url = base if base.endswith(f"/{TRACES}") else f"{base}/{TRACES}"
+        self.endpoint = without_password(url)
+        """The URL as it may be shown."""
         self._content = content
-        self._exporter = OTLPSpanExporter(endpoint=self.endpoint, timeout=TIMEOUT)
+        self._exporter = OTLPSpanExporter(endpoint=url, timeout=TIMEOUT)
 
     def send(self, record: Record, run: str) -> int:
         """Send one run; returns how many spans it has.
