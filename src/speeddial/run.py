@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from speeddial.answer import Answerer
 from speeddial.call import OUTCOME, Caller, Registry
 from speeddial.column import Column
-from speeddial.errors import Cancelled, NotFound, RunFailed, SpeeddialError, UserError
+from speeddial.errors import Cancelled, NotFound, RecordError, RunFailed, SpeeddialError, UserError
 from speeddial.events import Event, RunFinished, RunStarted
 from speeddial.exchange import Emit, Exchange, Usage, now_text
 from speeddial.live import Run
@@ -473,6 +473,7 @@ class Runner:
 
     async def _carry_out(self, job: _Job, on_event: Emit | None) -> RunResult:
         run_id = job.row.id
+        self.record.take_run(run_id)
         emit = on_event or _ignore
         settings = self.project.settings
         entries = self.record.journal.entries(run_id) if job.resumed else []
@@ -527,8 +528,7 @@ class Runner:
             if run_id not in self._cancelled:
                 stopped = raised
         except BaseException as raised:
-            await self.record.committed(self.record.finishing_run(run_id, "failed", error=repr(raised)))
-            self._post(run_id)
+            await self._end(run_id, self.record.finishing_run(run_id, "failed", error=repr(raised)))
             raise
         finally:
             del self._at_work[run_id]
@@ -541,12 +541,19 @@ class Runner:
             error=error.message if error else "",
             missing=result.missing,
         )
-        await self.record.committed(ended)
-        self._post(run_id)
+        await self._end(run_id, ended)
         emit(result.as_event())
         if stopped is not None:
             raise stopped
         return result
+
+    async def _end(self, run_id: str, end: Callable[[], Any]) -> None:
+        try:
+            await self.record.committed(end)
+        except RecordError:
+            self.record.leave_run(run_id)
+            raise
+        self._post(run_id)
 
     async def _drive(self, workflow: Workflow, run: Run, usage: Usage) -> WorkflowState:
         try:

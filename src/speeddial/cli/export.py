@@ -56,6 +56,7 @@ def export(
     ] = None,
     since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on, ISO 8601.")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="Only before this time.")] = "",
+    label: Annotated[str, typer.Option(help="Only decodes that a person gave this label.")] = "",
     user: Annotated[str, typer.Option(help="Only this person's runs.")] = "",
     workflow: Annotated[str, typer.Option(help="Only runs of this workflow.")] = "",
     test_share: Annotated[
@@ -95,6 +96,7 @@ def export(
             since=_moment("--since", since),
             until=_moment("--until", until),
             user=user,
+            label=label,
             workflow=workflow,
         )
         with _bar() as progress:

@@ -34,6 +34,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
+from speeddial.record.backends import open_database
 from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Database, Row, Synchronous
 from speeddial.record.feedback import Feedback
@@ -58,6 +59,8 @@ _RUN_COLUMNS = """
 _JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
 _ROWS_AT_ONCE = 500
 _NO_LIMIT = 2**62
+_left: set[str] = set()
+"""Runs that this process works on no more and could not write so."""
 
 
 def _at_once(
@@ -105,35 +108,10 @@ class Record:
             UserError: not a record, written by a newer Speeddial, no place for a file, or psycopg is absent.
             RecordError: the disk or the server refused.
         """
-        scheme = str(place).partition("://")[0] if "://" in str(place) else ""
-        if not scheme:
-            from speeddial.record.sqlite import SqliteDatabase
-
-            return cls(
-                SqliteDatabase(
-                    Path(place), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
-                )
-            )
-        if scheme not in ("postgresql", "postgres"):
-            raise UserError(
-                f"record: {scheme!r} URLs are not supported",
-                hint="set `record` to a file path or a postgresql:// URL",
-            )
-        try:
-            from speeddial.record.postgres import PostgresDatabase
-        except ImportError as error:
-            raise UserError(
-                'a record in Postgres needs psycopg: pip install "speeddial[postgres]"'
-            ) from error
-        return cls(
-            PostgresDatabase(
-                str(place),
-                folder or Path(".speeddial"),
-                synchronous=synchronous,
-                redactor=redactor,
-                busy_timeout=busy_timeout,
-            )
+        database = open_database(
+            place, folder, synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
         )
+        return cls(database)
 
     def close(self) -> None:
         """Commit what waits and close; safe to call twice."""
@@ -286,7 +264,7 @@ class Record:
                 raise self._no_run(run)
             writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
             # A run of this very process is at work too, unless it was ended; then its status says so.
-            if row["status"] == RUNNING and writer.alive():
+            if row["status"] == RUNNING and writer.alive() and run not in _left:
                 raise UserError(
                     f"run {run} is still running in process {writer.pid}",
                     hint="wait for it, or end that process",
@@ -301,6 +279,14 @@ class Record:
                 (INTERRUPTED, run, RUNNING),
             )
         return self.run(run)
+
+    def leave_run(self, run: str) -> None:
+        """This process works on a run no more, though its end cannot be written: it reads `INTERRUPTED`."""
+        _left.add(run)
+
+    def take_run(self, run: str) -> None:
+        """This process works on a run again."""
+        _left.discard(run)
 
     def finishing_run(
         self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
@@ -660,7 +646,7 @@ def _run_row(row: Row) -> RunRow:
     status = row["status"]
     if status == RUNNING:
         writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
-        if writer.alive() is False:
+        if writer.alive() is False or row["id"] in _left:
             status = INTERRUPTED
     return RunRow(
         **{

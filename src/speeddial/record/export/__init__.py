@@ -78,7 +78,7 @@ def export(
             for run, _ in told(list(record.selected_runs(report.selection)), progress):
                 files[TRAIN].write(run_as_json(record, run, content=content))
                 report.lines += 1
-                report.runs += 1
+                report.run_ids.add(run)
         return report
     source = Source(
         record=record,

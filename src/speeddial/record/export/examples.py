@@ -110,7 +110,6 @@ class Source:
         """Right answers, oldest first; the report is filled in on the way."""
         with Seen() as seen:
             for run in self.runs():
-                before = self.report.lines
                 for row in self.record.interactions(run=run.id, selection=self.decodes):
                     if row.id not in run.corrections and row.status not in self.statuses:
                         continue
@@ -134,7 +133,6 @@ class Source:
                         answer=Answer.of(value, row.kind),
                         provenance=provenance,
                     )
-                self.report.runs += self.report.lines > before
 
     def runs(self) -> Iterator[RunContext]:
         """Runs with decodes of the selection, oldest first."""

@@ -47,7 +47,6 @@ def pairs(source: Source) -> Iterator[Pair]:
     everything = Selection(kinds=source.decodes.kinds)
     with Seen() as seen:
         for run in source.runs():
-            before = source.report.lines
             selected = {row.id for row in source.record.interactions(run=run.id, selection=source.decodes)}
             rows = {row.id: row for row in source.record.interactions(run=run.id, selection=everything)}
             for loser, winner, kind in _candidates(source, run, rows):
@@ -66,7 +65,6 @@ def pairs(source: Source) -> Iterator[Pair]:
                 pair.provenance["content_sha256"] = digest
                 source.report.count(run.split, pair.provenance)
                 yield pair
-            source.report.runs += source.report.lines > before
 
 
 def _candidates(

@@ -23,8 +23,6 @@ class ExportReport:
     test_share: float = 0.0
     lines: int = 0
     """Rows written, over all splits."""
-    runs: int = 0
-    """Runs that rows come from."""
     splits: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     """Reason -> number of decodes that were left out."""
@@ -44,6 +42,11 @@ class ExportReport:
     """The decodes that became rows; of a pair both."""
     files: dict[Path, str] = field(default_factory=dict)
     """Written file -> its SHA-256 in hex."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs rows come from."""
+        return len(self.run_ids)
 
     def count(self, split: str, provenance: dict[str, Any]) -> None:
         """Take one written row into account."""
