@@ -48,7 +48,8 @@ class Bound:
     def form(self) -> tuple[Any, ...]:
         """The same for schemas that differ in the words of their texts alone."""
         numbers = {texts: number for number, texts in enumerate(self.texts)}
-        return tuple(numbers.get(texts) for texts in self.copied), tuple(self.chosen)
+        places = [None if texts is None else numbers[texts] for texts in self.copied]
+        return tuple(places), tuple(self.chosen)
 
     @property
     def texts(self) -> list[tuple[str, ...]]:
