@@ -1,4 +1,4 @@
-"""llama-cpp-python answering for `benchmarks.peers`, in an environment of its own: JSON lines in, JSON lines out.
+"""llama-cpp-python answering for `benchmarks.peers`, in an environment of its own, by lines of JSON.
 
 It is built from source (minutes), so it is not imported beside the engines that it is compared with. The
 first line says what to load; each further one is a prompt, as token ids, and what comes back was timed here.
