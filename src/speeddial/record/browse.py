@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -85,23 +84,21 @@ class Browser:
             text: only runs in which this is found, see `SearchIndex.search`.
         """
         selection = selection or Selection()
-        found: list[RunRow] = []
-        while len(found) < limit:
-            page = self._page(selection, limit, before, None)
-            # What runs and what was interrupted is told apart only by looking for its writer.
-            statuses = selection.run_statuses
-            found += [run for run in page if not statuses or run.status in statuses]
-            if len(page) < limit:
+        if not text:
+            return self.summaries(self._filled(selection, limit, before, None))
+        page: list[RunRow] = []
+        for among, complete_from in self._record.index.runs(text):
+            page = [run for run in self._filled(selection, limit, before, among) if run.id >= complete_from]
+            if len(page) == limit:
                 break
-            before = page[-1].id
-        return self.summaries(found[:limit])
+        return self.summaries(page)
 
     def summaries(self, runs: Sequence[RunRow]) -> list[RunSummary]:
         """These runs with their experts and counts."""
         ids = [run.id for run in runs]
         marks = ", ".join("?" * len(ids))
         experts: dict[str, dict[str, None]] = {name: {} for name in ids}
-        sums: dict[str, list[float]] = {name: [0, 0, 0, 0.0] for name in ids}
+        sums: dict[str, tuple[int, int, int, float]] = dict.fromkeys(ids, (0, 0, 0, 0.0))
         for row in self._database.read(
             "SELECT run, kind, expert, count(*), sum(tokens_in), sum(tokens_out), sum(cost)"
             f" FROM interactions WHERE run IN ({marks}) GROUP BY run, kind, expert",
@@ -109,7 +106,8 @@ class Browser:
         ):
             if row["kind"] == "model" and row["expert"]:
                 experts[row["run"]][row["expert"]] = None
-            sums[row["run"]] = [a + b for a, b in zip(sums[row["run"]], tuple(row)[3:], strict=True)]
+            calls, tokens_in, tokens_out, cost = sums[row["run"]]
+            sums[row["run"]] = (calls + row[3], tokens_in + row[4], tokens_out + row[5], cost + row[6])
         said = self._said("run", ids)
         return [
             RunSummary(
@@ -171,11 +169,6 @@ class Browser:
         )
         return self.summaries([run_row(row) for row in reversed(rows)])
 
-    @staticmethod
-    def first_id(since: float) -> str:
-        """What sorts before every id of a run that began at this time (s since 1970) or later."""
-        return _first_id(int(since * 1000))
-
     def _spans(self, where: str, parameters: Sequence[Any], run: RunRow) -> list[tuple[Any, ...]]:
         rows = self._database.read(
             f"SELECT {', '.join(_STORED)}, started_ns, ended_ns,"
@@ -205,56 +198,43 @@ class Browser:
     def _has_feedback(self) -> bool:
         return bool(self._database.read("SELECT 1 FROM migrations WHERE name LIKE 'm%_feedback'"))
 
+    def _filled(
+        self, selection: Selection, limit: int, before: str | None, among: Collection[str] | None
+    ) -> list[RunRow]:
+        """A page that is as long as asked, if there are so many."""
+        statuses = selection.run_statuses
+        if INTERRUPTED in statuses:
+            selection = replace(selection, run_statuses=(*statuses, RUNNING))
+        found: list[RunRow] = []
+        while len(found) < limit:
+            page = self._page(selection, limit, before, among)
+            # What runs and what was interrupted is told apart only by looking for its writer.
+            found += [run for run in page if not statuses or run.status in statuses]
+            if len(page) < limit:
+                break
+            before = page[-1].id
+        return found[:limit]
+
     def _page(
         self, selection: Selection, limit: int, before: str | None, among: Collection[str] | None
     ) -> list[RunRow]:
-        conditions, parameters = ["1 = 1"], list[Any]()
-
-        def holds(condition: str, *values: Any) -> None:
-            conditions.append(condition)
-            parameters.extend(values)
-
-        def one_of(column: str, choices: Collection[str]) -> None:
-            holds(f"{column} IN ({', '.join('?' * len(choices))})", *choices)
-
+        condition, parameters = selection.where_run()
         if before is not None:
-            holds("runs.id < ?", before)
+            condition += " AND runs.id < ?"
+            parameters.append(before)
         if among is not None:
-            one_of("runs.id", among)
-        if selection.runs:
-            one_of("runs.id", selection.runs)
-        if selection.run_statuses:
-            one_of(
-                "runs.status", {RUNNING if name == INTERRUPTED else name for name in selection.run_statuses}
-            )
-        for column, wanted in (("workflow", selection.workflow), ("user_id", selection.user)):
-            if wanted:
-                holds(f"runs.{column} = ?", wanted)
-        for sign, moment, slack in ((">=", selection.since, 0), ("<", selection.until, 1)):
-            if moment is not None:
-                # Ids begin with the time to the millisecond: the primary key finds the place.
-                holds(f"runs.started_ns {sign} ?", int(moment.timestamp() * 1e9))
-                holds(f"runs.id {sign} ?", _first_id(int(moment.timestamp() * 1000) + slack))
-        inner = Selection(
-            expert=selection.expert,
-            tool=selection.tool,
-            model=selection.model,
-            kinds=selection.kinds,
-            statuses=selection.statuses,
-        )
+            condition += f" AND runs.id IN ({', '.join('?' * len(among))})"
+            parameters.extend(among)
+        inner = selection.of_interactions()
         if inner != Selection():
-            condition, values = inner.where()
-            holds(f"EXISTS (SELECT 1 FROM interactions WHERE run = runs.id AND {condition})", *values)
+            of_interactions, values = inner.where()
+            condition += f" AND EXISTS (SELECT 1 FROM interactions WHERE run = runs.id AND {of_interactions})"
+            parameters.extend(values)
         rows = self._database.read(
-            f"SELECT {_NO_SUMS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY runs.id DESC LIMIT ?",
+            f"SELECT {_NO_SUMS} FROM runs WHERE {condition} ORDER BY runs.id DESC LIMIT ?",
             (*parameters, limit),
         )
         return [run_row(row) for row in rows]
-
-
-def _first_id(ms: int) -> str:
-    """What sorts before every id of a run that began in this millisecond (since 1970) or later."""
-    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y%m%d-%H%M%S}{ms % 1000:03d}"
 
 
 def _span(row: sqlite3.Row, began_ns: int, dead: bool, feedback: int) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ from speeddial.record.migrations import migrate
 from speeddial.record.redact import Counts, Redactor
 
 Synchronous = Literal["normal", "full"]
+Connection = sqlite3.Connection
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.0002, 0.002
 """Seconds between tries while another process writes."""
@@ -50,6 +51,8 @@ class Database:
         UserError: the path cannot be a record.
         RecordError: the disk refused.
     """
+
+    dialect = "sqlite"
 
     def __init__(
         self, path: Path, *, synchronous: Synchronous, redactor: Redactor | None, busy_timeout: float

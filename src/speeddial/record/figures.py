@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from speeddial.messages import REFUSE, Status
+from speeddial.messages import Status
 from speeddial.record.database import Database
 from speeddial.record.selection import Selection
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -63,3 +64,40 @@ class Selection:
         if of_run:
             conditions.append(f"interactions.run IN (SELECT id FROM runs WHERE {' AND '.join(of_run)})")
         return " AND ".join(conditions) or "1 = 1", parameters
+
+    def of_interactions(self) -> Selection:
+        """What this says of interactions themselves, beyond the runs and times that they belong to."""
+        return Selection(
+            expert=self.expert, tool=self.tool, model=self.model, kinds=self.kinds, statuses=self.statuses
+        )
+
+    def where_run(self) -> tuple[str, list[Any]]:
+        """An SQL condition on ``runs`` and its parameters: what this says of runs, and of when they began."""
+        conditions, parameters = list[str](), list[Any]()
+
+        def holds(condition: str, values: Collection[Any]) -> None:
+            conditions.append(condition)
+            parameters.extend(values)
+
+        for column, choices in (
+            ("id", self.runs),
+            ("status", self.run_statuses),
+            ("workflow", (self.workflow,) if self.workflow else ()),
+            ("user_id", (self.user,) if self.user else ()),
+        ):
+            if choices:
+                holds(f"runs.{column} IN ({', '.join('?' * len(choices))})", choices)
+        # By the id as well: it begins with the time, and the primary key finds the place.
+        if self.since is not None:
+            ns = int(self.since.timestamp() * 1e9)
+            holds("runs.started_ns >= ? AND runs.id >= ?", (ns, first_id(ns)))
+        if self.until is not None:
+            ns = int(self.until.timestamp() * 1e9)
+            holds("runs.started_ns < ? AND runs.id < ?", (ns, first_id(ns + 1_000_000)))
+        return " AND ".join(conditions) or "1 = 1", parameters
+
+
+def first_id(ns: int) -> str:
+    """What sorts before the id of every run that began in this millisecond (of ns since 1970) or later."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H%M%S}{rest // 1_000_000:03d}"

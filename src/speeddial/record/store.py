@@ -40,6 +40,8 @@ from speeddial.record.writer import Writer
 
 if TYPE_CHECKING:
     from speeddial.record.browse import Browser
+    from speeddial.record.search import Hit, SearchIndex
+    from speeddial.record.selection import Selection
 
 Kind = Literal["plan", "model", "tool"]
 
@@ -130,6 +132,31 @@ class Record:
         from speeddial.record.browse import Browser
 
         return Browser(self)
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        """The full-text index."""
+        from speeddial.record.search import SearchIndex
+
+        return SearchIndex(self._database)
+
+    def search(
+        self,
+        text: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        selection: Selection | None = None,
+    ) -> list[Hit]:
+        """Where a text stands in the record, newest first; what is not indexed yet is indexed now.
+
+        Args, Returns: see `SearchIndex.search`.
+
+        Raises:
+            RecordError: the record could not be read or written.
+        """
+        self.index.update()
+        return self.index.search(text, limit=limit, before=before, selection=selection)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

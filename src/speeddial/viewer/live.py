@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from speeddial.record.browse import SPAN_FIELDS, Browser
 from speeddial.record.rows import RUNNING
+from speeddial.record.selection import first_id
 
 POLL = 0.3
 """Seconds between looks."""
@@ -70,7 +71,7 @@ class RunsTail:
     def __init__(self, browser: Browser, last: str = "") -> None:
         self._browser = browser
         newest, _, at_work = last.partition(";")
-        self._newest = newest or browser.first_id(time.time() - _BEFORE)
+        self._newest = newest or first_id(time.time_ns() - int(_BEFORE * 1e9))
         self._at_work = set(at_work.split(",")) - {""}
         self._sent: dict[str, dict[str, Any]] = {}
 

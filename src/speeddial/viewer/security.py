@@ -131,7 +131,7 @@ class Guard:
             return refused(
                 401,
                 "this needs the viewer's token",
-                hint="open the link that `speeddial view` printed last, or send `Authorization: Bearer TOKEN`",
+                hint="open the link that `speeddial view` printed last, or send it as a bearer token",
             )
         if method not in _SAFE and headers.get("x-speeddial") != "1":
             return refused(403, "a change needs the header `X-Speeddial: 1`")
