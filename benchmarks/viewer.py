@@ -14,16 +14,13 @@ import argparse
 import asyncio
 import hashlib
 import json
-import os
 import random
 import shutil
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +29,6 @@ import httpx
 from speeddial.messages import compact_json
 from speeddial.project import Project
 from speeddial.record import Record
-from speeddial.record.selection import Selection
 from speeddial.viewer.security import Keys
 from speeddial.viewer.server import viewer_app
 
@@ -41,7 +37,12 @@ A_RUN = 10
 LONG_RUN = 30_000
 FIRST_NS = 1_760_000_000_000_000_000
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in ("ala", "er", "ino", "ou", "ust") for c in "dklmnrst"]
-CHINESE = ("北京市有多少未付款的订单", "上海的平均订单金额是多少", "列出三月份的所有产品", "提醒我明天给牙医打电话")
+CHINESE = (
+    "北京市有多少未付款的订单",
+    "上海的平均订单金额是多少",
+    "列出三月份的所有产品",
+    "提醒我明天给牙医打电话",
+)
 RUSSIAN = ("сколько заказов пришло из Москвы", "напомни позвонить врачу завтра")
 EXPERTS = {"tables": "query_table", "organizer": "create_reminder", "mail": "draft_mail"}
 REPEATS = 20
@@ -124,7 +125,9 @@ class Writing:
                     None if decoded else parent,
                     expert,
                     "embedded:smollm2-135m-instruct" if decoded else "",
-                    self.messages(("system", f"You are {expert}. " + "Follow the rules. " * 20), ("user", task))
+                    self.messages(
+                        ("system", f"You are {expert}. " + "Follow the rules. " * 20), ("user", task)
+                    )
                     if decoded
                     else "[]",
                     EXPERTS.get(expert, "") if kind == "tool" else "",
@@ -223,9 +226,9 @@ async def measure(folder: Path, record: Record) -> None:
     app = viewer_app(Project(folder), record, keys=keys)
     runs = record.database.read("SELECT count(*) FROM runs")[0][0]
     middle = record.database.read(f"SELECT id FROM runs ORDER BY id LIMIT 1 OFFSET {runs // 20}")[0]["id"]
-    long = record.database.read(
-        "SELECT run FROM interactions GROUP BY run ORDER BY count(*) DESC LIMIT 1"
-    )[0]["run"]
+    long = record.database.read("SELECT run FROM interactions GROUP BY run ORDER BY count(*) DESC LIMIT 1")[
+        0
+    ]["run"]
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://127.0.0.1",

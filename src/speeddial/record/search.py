@@ -96,8 +96,10 @@ class SearchIndex:
             selection: only in these runs and interactions; times are those of the run's start.
         """
         wanted = phrases(text)
-        rows = self._occurrences(wanted, limit, before, selection or Selection())
+        rows = self._documents(wanted, limit, before, selection)
         bodies = self._bodies({row["text"] for row in rows})
+        started = self._started("interactions", [row["interaction"] for row in rows if row["interaction"]])
+        started |= self._started("runs", [row["run"] for row in rows if not row["interaction"]])
         return [
             Hit(
                 row["id"],
@@ -105,9 +107,11 @@ class SearchIndex:
                 row["interaction"],
                 row["kind"],
                 snippet(bodies[row["text"]], wanted),
-                row["started_ns"],
+                started[row["interaction"] or row["run"]],
             )
+            # A run that was erased between these reads is passed over.
             for row in rows
+            if row["text"] in bodies and (row["interaction"] or row["run"]) in started
         ]
 
     def runs(self, text: str) -> Iterator[tuple[set[str], str]]:
@@ -116,7 +120,7 @@ class SearchIndex:
         found: set[str] = set()
         before, limit = None, 1000
         while True:
-            rows = self._occurrences(wanted, limit, before, Selection())
+            rows = self._documents(wanted, limit, before)
             found.update(row["run"] for row in rows)
             if len(rows) < limit:
                 yield found, ""
@@ -131,43 +135,48 @@ class SearchIndex:
             )
             yield found, max((row["run"] for row in older), default="")
 
-    def _occurrences(
-        self, wanted: Sequence[Phrase], limit: int, before: int | None, selection: Selection
+    def _documents(
+        self,
+        wanted: Sequence[Phrase],
+        limit: int,
+        before: int | None,
+        selection: Selection | None = None,
     ) -> list[Any]:
         """Documents, newest first; none before anything was indexed."""
         if not wanted or not self._database.read("SELECT 1 FROM search_state LIMIT 1"):
             return []
-        match = self._words.match(wanted)
-        condition, parameters = selection.where_run()
-        inner, values = selection.of_interactions().where()
-        if before is not None:
-            condition += " AND search_documents.id < ?"
-            parameters.append(before)
-        # Documents of a run itself belong to no interaction: conditions on those leave them out.
-        rest = (
-            " CROSS JOIN runs LEFT JOIN interactions ON interactions.id = search_documents.interaction"
-            f" WHERE runs.id = search_documents.run AND {condition} AND {inner}"
-        )
-        chosen = (
-            "SELECT search_documents.*, coalesce(interactions.started_ns, runs.started_ns) AS started_ns FROM"
-        )
+        words, match = self._words, self._words.match(wanted)
+        joined, condition, parameters = "", "1 = 1", list[Any]()
+        if selection is not None and selection != Selection():
+            condition, parameters = selection.where_run()
+            inner, values = selection.of_interactions().where()
+            # Documents of a run itself belong to no interaction: conditions on those leave them out.
+            joined = (
+                " JOIN runs ON runs.id = search_documents.run"
+                " LEFT JOIN interactions ON interactions.id = search_documents.interaction"
+            )
+            condition += f" AND {inner}"
+            parameters += values
+        below = "" if before is None else f" AND search_text.{words.key} < {before}"
+        # CROSS JOIN, so that SQLite reads the index of words in its order and stops when it has enough.
         rows = self._database.read(
-            f"{chosen} search_text CROSS JOIN search_documents{rest}"
-            f" AND search_documents.id = search_text.{self._words.key} AND {self._words.condition}"
-            + ("" if before is None else f" AND search_text.{self._words.key} < {int(before)}")
-            + f" ORDER BY search_text.{self._words.key} DESC LIMIT ?",
-            (*parameters, *values, match, limit),
+            f"SELECT search_documents.* FROM search_text CROSS JOIN search_documents{joined}"
+            f" WHERE search_documents.id = search_text.{words.key} AND {words.condition}{below}"
+            f" AND {condition} ORDER BY search_text.{words.key} DESC LIMIT ?",
+            (match, *parameters, limit),
         )
-        shared = self._database.read(
-            f"SELECT {self._words.key} AS id FROM search_text WHERE {self._words.condition_shared}"
-            f" ORDER BY {self._words.key} DESC LIMIT {_MOST_SHARED}",
-            (self._words.shared(match),),
+        again = self._database.read(
+            f"SELECT {words.key} AS id FROM search_text WHERE {words.condition_shared}"
+            f" ORDER BY {words.key} DESC LIMIT {_MOST_SHARED}",
+            (words.shared(match),),
         )
-        for text in shared:
+        below = "" if before is None else f" AND search_documents.id < {before}"
+        for text in again:
             rows += self._database.read(
-                f"{chosen} search_documents{rest} AND search_documents.text = ?"
-                " AND search_documents.text <> search_documents.id ORDER BY search_documents.id DESC LIMIT ?",
-                (*parameters, *values, text["id"], limit),
+                f"SELECT search_documents.* FROM search_documents{joined} WHERE search_documents.text = ?"
+                f" AND search_documents.text <> search_documents.id{below} AND {condition}"
+                " ORDER BY search_documents.id DESC LIMIT ?",
+                (text["id"], *parameters, limit),
             )
         return sorted(rows, key=lambda row: -row["id"])[:limit]
 
@@ -179,6 +188,11 @@ class SearchIndex:
             f"SELECT {self._words.key} AS id, body FROM search_text WHERE {self._words.key} IN ({marks})"
         )
         return {row["id"]: row["body"] for row in rows}
+
+    def _started(self, table: str, ids: Sequence[Any]) -> dict[Any, int]:
+        marks = ", ".join("?" * len(ids))
+        rows = self._database.read(f"SELECT id, started_ns FROM {table} WHERE id IN ({marks})", ids)
+        return {row["id"]: row["started_ns"] for row in rows}
 
     # ---- indexing ----
 
