@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speeddial.cli.output import data, talk
+from speeddial.cli.output import data, plain, talk
 
 
 def register(app: typer.Typer) -> None:
@@ -32,12 +32,12 @@ def view(
     from speeddial.record import Record
     from speeddial.viewer.server import Viewer
 
-    def again(link: str) -> None:
-        talk().print(f"[dim]for another browser: {link}[/dim]")
+    def say(line: str) -> None:
+        talk().print(f"[dim]{plain(line)}[/dim]")
 
     project = Project(Project.find())
     with Record.open(project.record_path) as record:
-        viewer = Viewer(project, record, host=host, port=port, say=again)
+        viewer = Viewer(project, record, host=host, port=port, say=say)
         data(viewer.link)
         talk().print("Ctrl-C ends it")
         if not no_open:

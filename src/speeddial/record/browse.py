@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from speeddial.record.rows import INTERRUPTED, RUNNING, RunRow
@@ -14,6 +13,7 @@ from speeddial.record.selection import Selection
 from speeddial.record.store import run_row
 
 if TYPE_CHECKING:
+    from speeddial.record.database import Database
     from speeddial.record.store import Record
 
 SPAN_FIELDS = (
@@ -44,6 +44,7 @@ _STORED = SPAN_FIELDS[: SPAN_FIELDS.index("start_ms")]
 _NO_SUMS = "*, 0 AS interaction_count, 0 AS tokens_in, 0 AS tokens_out, 0.0 AS cost"
 _TITLE = 120
 _MOST_CHANGED = 200
+_FEW = 500
 _SPANS_AT_ONCE = 2000
 
 
@@ -183,7 +184,7 @@ class Browser:
 
     def _said(self, column: str, ids: Sequence[str | int]) -> dict[str | int, int]:
         """Remarks by run or interaction."""
-        if not self._has_feedback or not ids:
+        if not ids or not has_feedback(self._database):
             return {}
         between = column == "interaction"
         rows = self._database.read(
@@ -194,9 +195,12 @@ class Browser:
         )
         return {row[0]: row[1] for row in rows}
 
-    @cached_property
-    def _has_feedback(self) -> bool:
-        return bool(self._database.read("SELECT 1 FROM migrations WHERE name LIKE 'm%_feedback'"))
+    def _few(self, condition: str, parameters: Sequence[Any]) -> list[str] | None:
+        """The runs of interactions, when they are few: the list need not be searched for them then."""
+        rows = self._database.read(
+            f"SELECT DISTINCT run FROM interactions WHERE {condition} LIMIT {_FEW + 1}", parameters
+        )
+        return None if len(rows) > _FEW else [row["run"] for row in rows]
 
     def _filled(
         self, selection: Selection, limit: int, before: str | None, among: Collection[str] | None
@@ -228,13 +232,27 @@ class Browser:
         inner = selection.of_interactions()
         if inner != Selection():
             of_interactions, values = inner.where()
-            condition += f" AND EXISTS (SELECT 1 FROM interactions WHERE run = runs.id AND {of_interactions})"
-            parameters.extend(values)
+            if inner.tool:
+                of_interactions += " AND interactions.tool <> ''"  # the index has no others
+            few = self._few(of_interactions, values) if inner.expert or inner.tool else None
+            if few is not None:
+                condition += f" AND runs.id IN ({', '.join('?' * len(few))})"
+                parameters.extend(few)
+            else:
+                condition += (
+                    f" AND EXISTS (SELECT 1 FROM interactions WHERE run = runs.id AND {of_interactions})"
+                )
+                parameters.extend(values)
         rows = self._database.read(
             f"SELECT {_NO_SUMS} FROM runs WHERE {condition} ORDER BY runs.id DESC LIMIT ?",
             (*parameters, limit),
         )
         return [run_row(row) for row in rows]
+
+
+def has_feedback(database: Database) -> bool:
+    """Whether there is a table of feedback yet."""
+    return bool(database.read("SELECT 1 FROM migrations WHERE name = 'm004_feedback'"))
 
 
 def _span(row: sqlite3.Row, began_ns: int, dead: bool, feedback: int) -> tuple[Any, ...]:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from speeddial.messages import Status
+from speeddial.record.browse import has_feedback
 from speeddial.record.database import Database
+from speeddial.record.rows import as_time
 from speeddial.record.selection import Selection
 
 GENERALIST = "generalist"
@@ -15,6 +17,7 @@ GENERALIST = "generalist"
 _SERVED = (Status.EXACT, Status.CORRECTED, Status.SALVAGED)
 _BINS = 10
 _HARD = 50
+_HARD_STATUSES = (Status.CORRECTED, Status.SALVAGED, Status.REFUSED, Status.QUESTION, Status.FAILED)
 _TITLE = 200
 # Percentiles come from counts of rounded times: one pass over the rows and nothing to sort.
 _ROUNDED = """CASE WHEN latency_ms < 10 THEN round(latency_ms, 1) WHEN latency_ms < 100 THEN round(latency_ms)
@@ -76,7 +79,7 @@ def stats(
 
 
 def live(database: Database, expert: str = "") -> dict[str, dict[str, Any]]:
-    """Figures of decodes by expert, or of one of them."""
+    """Calls of each expert (or of one), how many came out how, and how long they took."""
     condition, parameters = Selection(expert=expert, kinds=("model",)).where()
     merged: dict[str, _Tally] = {}
     for (_, name, _), tally in _tallies(database, condition, parameters, ()).items():
@@ -84,28 +87,36 @@ def live(database: Database, expert: str = "") -> dict[str, dict[str, Any]]:
         total.statuses += tally.statuses
         total.latencies += tally.latencies
         total.escalated += tally.escalated
-        for column in _SUMS:
-            total.sums[column] += tally.sums[column]
-    return {name: tally.as_dict() for name, tally in merged.items()}
+    return {
+        name: {
+            "calls": tally.statuses.total(),
+            "counts": {**tally.statuses, "escalated": tally.escalated},
+            "latency_p50_ms": tally.percentile(0.5),
+            "latency_p95_ms": tally.percentile(0.95),
+        }
+        for name, tally in merged.items()
+    }
 
 
 def versions(database: Database, expert: str) -> list[dict[str, Any]]:
-    """How each version of an expert's weights did, newest first."""
+    """How each version of an expert's weights did, the one that was used last first."""
     rows = database.read(
-        "SELECT model, adapter_version, count(*) AS calls, min(started_ns) AS first, max(started_ns) AS last,"
+        "SELECT adapter_version, model, count(*) AS calls, max(started_ns) AS last,"
         " sum(CASE WHEN status = 'exact' THEN 1 ELSE 0 END) AS exact, avg(confidence) AS confidence,"
         " avg(latency_ms) AS latency_ms FROM interactions WHERE expert = ? AND kind = 'model'"
-        " GROUP BY model, adapter_version ORDER BY max(started_ns) DESC",
+        " GROUP BY adapter_version, model ORDER BY max(started_ns) DESC",
         (expert,),
     )
     return [
         {
-            "version": row["adapter_version"],
+            "version": row["adapter_version"] or "untuned",
             "model": row["model"],
-            "calls": row["calls"],
-            "exact": row["exact"],
-            "mean_confidence": row["confidence"],
-            "mean_latency_ms": row["latency_ms"],
+            "figures": {
+                "calls": row["calls"],
+                "exact": row["exact"] / row["calls"],
+                "mean confidence": row["confidence"],
+                "mean latency ms": row["latency_ms"],
+            },
         }
         for row in rows
     ]
@@ -114,8 +125,9 @@ def versions(database: Database, expert: str) -> list[dict[str, Any]]:
 def calibration(database: Database, expert: str) -> list[dict[str, Any]]:
     """How often an expert was right, by how sure it was, in ten bins from 0 to 1.
 
-    Right is a call that was served and not followed by an escalation, and not corrected by a person.
+    Right is a call that passed, was not escalated, and was not corrected by a person since.
     """
+    wrong = set(_escalated(database, expert)) | _corrected(database)
     bins = [[0, 0.0, 0] for _ in range(_BINS)]
     for row in database.read(
         "SELECT id, confidence, status FROM interactions"
@@ -125,7 +137,7 @@ def calibration(database: Database, expert: str) -> list[dict[str, Any]]:
         place = bins[min(_BINS - 1, max(0, int(row["confidence"] * _BINS)))]
         place[0] += 1
         place[1] += row["confidence"]
-        place[2] += row["status"] in _SERVED
+        place[2] += row["status"] in _SERVED and row["id"] not in wrong
     return [
         {
             "low": number / _BINS,
@@ -139,8 +151,66 @@ def calibration(database: Database, expert: str) -> list[dict[str, Any]]:
 
 
 def hard_cases(database: Database, expert: str, limit: int = _HARD) -> list[dict[str, Any]]:
-    """Decodes that an expert refused, got wrong, or was escalated from, newest first."""
-    return []
+    """Decodes that an expert refused or got wrong, that were escalated or corrected, newest first."""
+    escalated, corrected = set(_escalated(database, expert)), _corrected(database)
+    marks = ", ".join("?" * len(_HARD_STATUSES))
+    rows = database.read(
+        "SELECT id FROM interactions WHERE expert = ? AND kind = 'model'"
+        f" AND status IN ({marks}) ORDER BY id DESC LIMIT ?",
+        (expert, *_HARD_STATUSES, limit),
+    )
+    newest = sorted({row["id"] for row in rows} | escalated | corrected, reverse=True)
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(newest), _HARD):
+        some = newest[start : start + _HARD]
+        for row in database.read(
+            "SELECT id, run, step, status, reason, error, confidence, started_ns,"
+            f" substr(coalesce(parsed, raw, error), 1, {_TITLE}) AS title FROM interactions"
+            f" WHERE expert = ? AND kind = 'model' AND id IN ({', '.join('?' * len(some))}) ORDER BY id DESC",
+            (expert, *some),
+        ):
+            status = (
+                "corrected"
+                if row["id"] in corrected
+                else "escalated"
+                if row["id"] in escalated
+                else row["status"]
+            )
+            found.append(
+                {
+                    **{name: row[name] for name in ("id", "run", "step", "confidence", "title")},
+                    "status": status,
+                    "reason": row["error"] or row["reason"],
+                    "started": as_time(row["started_ns"]),
+                }
+            )
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _escalated(database: Database, expert: str = "") -> dict[int, tuple[str, str]]:
+    """Interactions that another was phoned in the place of: id -> expert and model."""
+    condition, parameters = Selection(expert=expert).where()
+    rows = database.read(
+        "SELECT id, expert, model FROM interactions WHERE id IN"
+        " (SELECT escalated_from FROM interactions WHERE escalated_from IS NOT NULL)"
+        f" AND {condition}",
+        parameters,
+    )
+    return {row["id"]: (row["expert"], row["model"]) for row in rows}
+
+
+def _corrected(database: Database) -> set[int]:
+    """Interactions of which a person's last word is a correction."""
+    if not has_feedback(database):
+        return set()
+    rows = database.read(
+        "SELECT interaction FROM feedback WHERE verdict = 'correct' AND interaction IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM feedback AS later WHERE later.interaction = feedback.interaction"
+        " AND later.verdict = 'accept' AND later.id > feedback.id)"
+    )
+    return {row["interaction"] for row in rows}
 
 
 def _tallies(
@@ -159,10 +229,15 @@ def _tallies(
             tally.latencies[row["latency"]] += row["calls"]
         for name in _SUMS:
             tally.sums[name] += row[name]
+    if tallies:
+        for expert, model in _escalated(database).values():
+            for role in ("expert", "generalist"):
+                if (role, expert, model) in tallies:
+                    tallies[role, expert, model].escalated += 1
     return tallies
 
 
-def _who(row: Mapping[str, Any], generalists: Collection[str]) -> tuple[str, str, str]:
+def _who(row: Any, generalists: Collection[str]) -> tuple[str, str, str]:
     if row["kind"] == "tool":
         return "tool", row["tool"], ""
     plain = row["kind"] == "plan" or row["expert"] == GENERALIST or row["expert"] in generalists

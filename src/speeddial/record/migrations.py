@@ -152,8 +152,8 @@ def m005_search_and_browsing(db: sqlite3.Connection) -> None:
             id INTEGER PRIMARY KEY,     -- in the order in which things were said
             text INTEGER NOT NULL,      -- its id in search_text; another document's when said again
             run TEXT NOT NULL,
-            interaction INTEGER,        -- NULL: the run's own task, answer and error
-            kind TEXT NOT NULL,         -- run, message, plan, model, tool
+            interaction INTEGER,        -- NULL: the run's own task, answer and error, or feedback on them
+            kind TEXT NOT NULL,         -- run, message, plan, model, tool, feedback
             content INTEGER,            -- from the hash of a message
             version INTEGER NOT NULL    -- when what it was made of had ended; 0 for what was at work
         )"""
@@ -165,12 +165,16 @@ def m005_search_and_browsing(db: sqlite3.Connection) -> None:
         " WHERE content IS NOT NULL"
     )
     db.execute("CREATE INDEX search_documents_at_work ON search_documents(id) WHERE version = 0")
-    db.execute("CREATE INDEX search_documents_runs ON search_documents(id) WHERE interaction IS NULL")
+    db.execute("CREATE INDEX search_documents_runs ON search_documents(id) WHERE kind = 'run'")
     db.execute("CREATE TABLE search_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
 
     db.execute("CREATE INDEX runs_ended ON runs(ended_ns)")
     for column in ("status", "workflow", "user_id"):
         db.execute(f"CREATE INDEX runs_by_{column} ON runs({column}, id)")
+    # By expert or tool first a list of runs is found, then whether one run has such an interaction.
+    db.execute("DROP INDEX interactions_of_expert")
+    db.execute("CREATE INDEX interactions_of_expert ON interactions(expert, run, status)")
+    db.execute("CREATE INDEX interactions_of_tool ON interactions(tool, run, status) WHERE tool <> ''")
     # What a list of runs adds up, so that it need not read the rows, which hold all that was said.
     db.execute(
         "CREATE INDEX interactions_sums ON interactions(run, kind, expert, tokens_in, tokens_out, cost)"

@@ -149,10 +149,13 @@ def moment(ns: int) -> datetime:
     return datetime.fromtimestamp(ns / 1e9, UTC)
 
 
+def as_time(ns: int) -> str:
+    """A recorded time in ISO 8601."""
+    return moment(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _with_times(body: dict[str, Any]) -> dict[str, Any]:
     for name in ("started", "ended"):
         ns = body.pop(f"{name}_ns")
-        body[name] = (
-            None if ns is None else moment(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        )
+        body[name] = None if ns is None else as_time(ns)
     return body

@@ -21,8 +21,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speeddial.record.browse import has_feedback
 from speeddial.record.database import Connection, Database
-from speeddial.record.rows import moment
+from speeddial.record.rows import as_time
 from speeddial.record.searchtext import Phrase, phrases, plain, snippet, split, words
 from speeddial.record.selection import Selection, first_id
 
@@ -52,21 +53,20 @@ class Hit:
     """For the next page: later ones have a lower position."""
     run: str
     interaction: int | None
-    """None when it is in the run's own task, answer or error."""
+    """None when it is in the run's own task, answer or error, or feedback on those."""
     kind: str
-    """``run``, ``message``, or the interaction's plan, model or tool."""
+    """``run``, ``message``, ``feedback``, or the interaction's plan, model or tool."""
     snippet: list[tuple[str, bool]]
     """The text around it in pieces; marked pieces are what was looked for."""
     started_ns: int
 
     def as_dict(self) -> dict[str, Any]:
-        started = moment(self.started_ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
         return {
             "run": self.run,
             "interaction": self.interaction,
             "kind": self.kind,
             "snippet": self.snippet,
-            "started": started,
+            "started": as_time(self.started_ns),
         }
 
 
@@ -118,22 +118,46 @@ class SearchIndex:
         """Runs in which this stands, in growing sets; with each the id from which on the set is complete."""
         wanted = phrases(text)
         found: set[str] = set()
-        before, limit = None, 1000
+        if not wanted or self._empty():
+            yield found, ""
+            return
+        words, match = self._words, self._words.match(wanted)
+        low, limit = None, 1000
         while True:
-            rows = self._documents(wanted, limit, before)
+            below = "" if low is None else f" AND search_text.{words.key} < {low}"
+            # Counted by the database: one long run may have them all.
+            rows = self._database.read(
+                "SELECT run, min(id) AS low, count(*) AS documents FROM (SELECT search_documents.run,"
+                " search_documents.id FROM search_text CROSS JOIN search_documents"
+                f" WHERE search_documents.id = search_text.{words.key} AND {words.condition}{below}"
+                f" ORDER BY search_text.{words.key} DESC LIMIT ?) AS newest GROUP BY run",
+                (match, limit),
+            )
             found.update(row["run"] for row in rows)
-            if len(rows) < limit:
+            complete = sum(row["documents"] for row in rows) < limit
+            low = 0 if complete else min(row["low"] for row in rows)
+            reached = low
+            for text_id in self._shared(match):
+                again = self._database.read(
+                    "SELECT id, run FROM search_documents WHERE text = ? AND text <> id AND id >= ?"
+                    " ORDER BY id DESC LIMIT ?",
+                    (text_id, low, limit),
+                )
+                found.update(row["run"] for row in again)
+                if len(again) == limit:
+                    reached = max(reached, again[-1]["id"])
+            if not reached:
                 yield found, ""
                 return
-            before, limit = rows[-1]["id"], 4 * limit
             # A run's own document comes before all others of it, so a run that is not found yet has its
             # own below this place; runs at work at the same time may have theirs a little out of order.
             older = self._database.read(
-                "SELECT run FROM search_documents WHERE interaction IS NULL AND id < ?"
+                "SELECT run FROM search_documents WHERE kind = 'run' AND id < ?"
                 f" ORDER BY id DESC LIMIT {_RUN_DOCUMENTS}",
-                (before,),
+                (reached,),
             )
             yield found, max((row["run"] for row in older), default="")
+            limit *= 8
 
     def _documents(
         self,
@@ -143,7 +167,7 @@ class SearchIndex:
         selection: Selection | None = None,
     ) -> list[Any]:
         """Documents, newest first; none before anything was indexed."""
-        if not wanted or not self._database.read("SELECT 1 FROM search_state LIMIT 1"):
+        if not wanted or self._empty():
             return []
         words, match = self._words, self._words.match(wanted)
         joined, condition, parameters = "", "1 = 1", list[Any]()
@@ -165,20 +189,27 @@ class SearchIndex:
             f" AND {condition} ORDER BY search_text.{words.key} DESC LIMIT ?",
             (match, *parameters, limit),
         )
-        again = self._database.read(
-            f"SELECT {words.key} AS id FROM search_text WHERE {words.condition_shared}"
-            f" ORDER BY {words.key} DESC LIMIT {_MOST_SHARED}",
-            (words.shared(match),),
-        )
         below = "" if before is None else f" AND search_documents.id < {before}"
-        for text in again:
+        for text in self._shared(match):
             rows += self._database.read(
                 f"SELECT search_documents.* FROM search_documents{joined} WHERE search_documents.text = ?"
                 f" AND search_documents.text <> search_documents.id{below} AND {condition}"
                 " ORDER BY search_documents.id DESC LIMIT ?",
-                (text["id"], *parameters, limit),
+                (text, *parameters, limit),
             )
         return sorted(rows, key=lambda row: -row["id"])[:limit]
+
+    def _empty(self) -> bool:
+        return not self._database.read("SELECT 1 FROM search_state LIMIT 1")
+
+    def _shared(self, match: str) -> list[int]:
+        """Matching texts that were said in several runs, the newest of them."""
+        rows = self._database.read(
+            f"SELECT {self._words.key} AS id FROM search_text WHERE {self._words.condition_shared}"
+            f" ORDER BY {self._words.key} DESC LIMIT {_MOST_SHARED}",
+            (self._words.shared(match),),
+        )
+        return [row["id"] for row in rows]
 
     def _bodies(self, ids: Iterable[int]) -> dict[int, str]:
         marks = ", ".join(str(int(number)) for number in ids)
@@ -243,7 +274,13 @@ class SearchIndex:
             known = {run["id"] for run in runs}
             changed = [row for row in self._changed_runs(state.get("looked_ns", 0)) if row["id"] not in known]
             rows += self._ended()
-        if not rows and not runs and not changed:
+        remarks = self._remarks(state.get("feedback", 0))
+        if not rows and not runs and not changed and not remarks:
+            if now - state.get("looked_ns", 0) > _LATE_NS:
+                with self._database.writing() as db:
+                    if _state(db) == state:
+                        self._words.create(db)
+                        _set(db, "looked_ns", now)
             return False
         batch = _Batch(self._database, rows)
         with self._database.writing() as db:
@@ -261,6 +298,11 @@ class SearchIndex:
                 if row["document"] is None:
                     for content in batch.contents_of(row):
                         place.use(row["run"], row["id"], content)
+            for row in remarks:
+                parts = [row["text"], row["label"], plain(json.loads(row["call"] or '""'))]
+                text = "\n".join(part for part in parts if part)
+                place.put(None, row["run"], row["interaction"], "feedback", 1, text)
+                _set(db, "feedback", row["id"])
             fresh = [row["id"] for row in rows if row["document"] is None]
             if fresh:
                 _set(db, "interactions", fresh[-1])
@@ -273,7 +315,7 @@ class SearchIndex:
         names = sorted(ids)
         return self._database.read(
             f"SELECT {_RUN_COLUMNS}, NULL AS document FROM runs WHERE id IN ({', '.join('?' * len(names))})"
-            " AND NOT EXISTS (SELECT 1 FROM search_documents WHERE run = runs.id AND interaction IS NULL)"
+            " AND NOT EXISTS (SELECT 1 FROM search_documents WHERE run = runs.id AND kind = 'run')"
             " ORDER BY id",
             names,
         )
@@ -283,11 +325,23 @@ class SearchIndex:
         since = max(0, looked_ns - _LATE_NS)
         return self._database.read(
             f"SELECT {_RUN_COLUMNS}, search_documents.id AS document FROM runs LEFT JOIN search_documents"
-            " ON search_documents.run = runs.id AND search_documents.interaction IS NULL"
-            " WHERE (runs.id >= ? OR runs.ended_ns >= ?) AND (search_documents.id IS NULL"
-            " OR search_documents.version <> coalesce(runs.ended_ns, 0))"
+            " ON search_documents.run = runs.id AND search_documents.kind = 'run'"
+            # Not an OR of the two, for which SQLite would go through all runs.
+            " WHERE runs.id IN"
+            " (SELECT id FROM runs WHERE id >= ? UNION SELECT id FROM runs WHERE ended_ns >= ?)"
+            " AND (search_documents.id IS NULL OR search_documents.version <> coalesce(runs.ended_ns, 0))"
             f" ORDER BY runs.id LIMIT {_STEP}",
             (first_id(since), since),
+        )
+
+    def _remarks(self, last: int) -> list[Any]:
+        """Feedback that was given since."""
+        if not has_feedback(self._database):
+            return []
+        return self._database.read(
+            "SELECT id, run, interaction, text, label, call FROM feedback"
+            f" WHERE id > ? ORDER BY id LIMIT {_STEP}",
+            (last,),
         )
 
     def _ended(self) -> list[Any]:

@@ -20,7 +20,8 @@ _UNSPACED = (
 # person looks for is found as a phrase. A trigram index would find it too, at 20 KB a row.
 _SPLIT = re.compile(rf"(?<=[{_UNSPACED}])(?=\S)|(?<=\S)(?=[{_UNSPACED}])")
 _TERM = re.compile(r'"([^"]*)(?:"|$)|([^\s"]+)')
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# With half surrogate pairs, which models write as JSON escapes and no database takes.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
 _BEFORE, _AROUND = 40, 160
 """Characters of a snippet before the first match, and in all."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+_LAST_NS = 2**63 - 1_000_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -51,7 +53,7 @@ class Selection:
         for sign, moment in ((">=", self.since), ("<", self.until)):
             if moment is not None:
                 conditions.append(f"interactions.started_ns {sign} ?")
-                parameters.append(int(moment.timestamp() * 1e9))
+                parameters.append(_ns(moment))
         of_run = [
             one_of(f"runs.{column}", choices)
             for column, choices in (
@@ -89,12 +91,17 @@ class Selection:
                 holds(f"runs.{column} IN ({', '.join('?' * len(choices))})", choices)
         # By the id as well: it begins with the time, and the primary key finds the place.
         if self.since is not None:
-            ns = int(self.since.timestamp() * 1e9)
+            ns = _ns(self.since)
             holds("runs.started_ns >= ? AND runs.id >= ?", (ns, first_id(ns)))
         if self.until is not None:
-            ns = int(self.until.timestamp() * 1e9)
+            ns = _ns(self.until)
             holds("runs.started_ns < ? AND runs.id < ?", (ns, first_id(ns + 1_000_000)))
         return " AND ".join(conditions) or "1 = 1", parameters
+
+
+def _ns(moment: datetime) -> int:
+    """A time in ns since 1970, as far as 64 bits reach."""
+    return max(0, min(int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000, _LAST_NS))
 
 
 def first_id(ns: int) -> str:

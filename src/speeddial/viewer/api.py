@@ -6,26 +6,31 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from speeddial.errors import ContractViolation, NotFound, SpeeddialError, UserError
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.record.browse import SPAN_FIELDS, RunSummary
+from speeddial.record.database import as_json
 from speeddial.record.selection import Selection
 from speeddial.viewer.live import RunsTail, RunTail, Tail, stream
 
 _MOST = 500
 """Rows of one page."""
+_INDEXING = 0.05
+"""Seconds that a request spends on what is not indexed yet; the server does the rest meanwhile."""
 _MOST_BODY = 1_000_000
 """Bytes of one request."""
+_NO_CALLS: dict[str, Any] = {"calls": 0, "counts": {}, "latency_p50_ms": None, "latency_p95_ms": None}
 _EXPORTS = {
     "html": ("text/html", "html"),
     "otlp": ("application/json", "otlp.json"),
@@ -49,7 +54,7 @@ class Api:
         self._stopping = stopping
 
     def routes(self) -> list[Route]:
-        """All routes, below ``/api``."""
+        """All routes, to be mounted as ``/api``."""
         read: dict[str, Callable[[Request], Any]] = {
             "/runs": self.runs,
             "/interactions/{id:int}": self.interaction,
@@ -67,20 +72,22 @@ class Api:
             "/datasets": self.freeze,
         }
         return [
-            *(Route(f"/api{path}", _read(handler), methods=["GET"]) for path, handler in read.items()),
-            *(Route(f"/api{path}", _change(handler), methods=["POST"]) for path, handler in change.items()),
-            Route("/api/runs/{id}", self.run, methods=["GET"]),
-            Route("/api/runs/{id}/export", self.export, methods=["GET"]),
-            Route("/api/events", self.events, methods=["GET"]),
+            *(Route(path, _read(handler), methods=["GET"]) for path, handler in read.items()),
+            *(Route(path, _change(handler), methods=["POST"]) for path, handler in change.items()),
+            Route("/runs/{id}", self.run, methods=["GET"]),
+            Route("/runs/{id}/export", self.export, methods=["GET"]),
+            Route("/events", self.events, methods=["GET"]),
         ]
 
     # ---- reading ----
 
     def runs(self, request: Request) -> dict[str, Any]:
         query = request.query_params
-        limit = _limit(query)
+        limit, text = _limit(query), query.get("q", "")
+        if text:
+            self._record.index.update(_INDEXING)
         found = self._record.browse.runs(
-            _selection(query), limit=limit, before=query.get("before"), text=query.get("q", "")
+            _selection(query), limit=limit, before=query.get("before"), text=text
         )
         return {
             "runs": [summary.as_dict() for summary in found],
@@ -98,7 +105,7 @@ class Api:
             yield _run_head(summary, browser.plan(summary.run.id))
             before = ""
             for batch in browser.spans(summary.run):
-                yield before + json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]
+                yield before + as_json(batch)[1:-1]
                 before = ","
             yield "]}}"
 
@@ -112,7 +119,8 @@ class Api:
         query = request.query_params
         limit = _limit(query)
         before = query.get("before")
-        hits = self._record.search(
+        complete = self._record.index.update(_INDEXING)
+        hits = self._record.index.search(
             query.get("q", ""),
             limit=limit,
             before=None if before is None else _number("before", before),
@@ -121,6 +129,7 @@ class Api:
         return {
             "hits": [hit.as_dict() for hit in hits],
             "next": hits[-1].position if len(hits) == limit else None,
+            "complete": complete,
         }
 
     def diff(self, request: Request) -> Mapping[str, Any]:
@@ -139,17 +148,29 @@ class Api:
         from speeddial.record.figures import live
 
         figures = live(self._record.database)
-        return {"experts": [self._card(name) | {"live": figures.get(name)} for name in self._project.experts]}
+        return {
+            "experts": [
+                {"name": name, "summary": expert.summary} | figures.get(name, _NO_CALLS)
+                for name, expert in self._project.experts.items()
+            ]
+        }
 
     def expert(self, request: Request) -> dict[str, Any]:
         from speeddial.record.figures import calibration, hard_cases, live, versions
 
         name, database = request.path_params["name"], self._record.database
-        return self._card(name) | {
-            "live": live(database, name).get(name),
-            "versions": versions(database, name),
+        card = self._card(name)
+        used = [
+            one | {"current": one["version"] == card["version"] and one["model"] == card["model"]}
+            for one in versions(database, name)
+        ]
+        return {
+            "name": name,
+            "card": card,
+            **live(database, name).get(name, _NO_CALLS),
+            "versions": used,
             "calibration": calibration(database, name),
-            "hard": hard_cases(database, name),
+            "hard_cases": hard_cases(database, name),
         }
 
     def datasets(self, request: Request) -> dict[str, Any]:
@@ -188,14 +209,14 @@ class Api:
             row = feedback.label(interaction, _text(body, "label"), text=text)
         else:
             raise UserError(f"verdict: got {verdict!r}", hint="give accept, correct, comment or label")
-        return JSONResponse({"feedback": row.as_dict()}, 201)
+        return _json({"feedback": row.as_dict()}, 201)
 
     def replay(self, request: Request, body: dict[str, Any]) -> Response:
         from speeddial.replay import replay
         from speeddial.sync import wait_for
 
         report = wait_for(replay(self._project, self._record, request.path_params["id"]))
-        return JSONResponse(report.as_dict())
+        return _json(report.as_dict())
 
     def fork(self, request: Request, body: dict[str, Any]) -> Response:
         from speeddial.replay import fork
@@ -208,23 +229,20 @@ class Api:
         expert, model = _text(body, "expert"), _text(body, "model")
         with Runner(self._project, record=self._record) as runner:
             result = wait_for(fork(runner, request.path_params["id"], step, expert=expert, model=model))
-        return JSONResponse({"run": result.run_id}, 201)
+        return _json({"run": result.run_id}, 201)
 
     def freeze(self, request: Request, body: dict[str, Any]) -> Response:
         from speeddial.record.datasets import freeze
 
-        selection = body.get("selection", {})
-        if not isinstance(selection, dict):
-            raise UserError(f"selection: expected an object, got {selection!r}")
         made = freeze(
             self._record,
             _text(body, "name"),
             self._dataset_folder,
-            _selection({name: value for name, value in selection.items() if isinstance(value, str)}),
+            _named_selection(body.get("selection", {})),
             label=_text(body, "label"),
             form=_text(body, "form") or "openai",
         )
-        return JSONResponse({"dataset": made.as_dict()}, 201)
+        return _json({"dataset": made.as_dict()}, 201)
 
     async def export(self, request: Request) -> Response:
         run, form = request.path_params["id"], request.query_params.get("form", "html")
@@ -250,7 +268,8 @@ class Api:
             else:
                 from speeddial.record.export import export
 
-                export(self._record, path, form, Selection(runs=(run,)))
+                # What was said is what a person downloads a run for; receivers of spans ask for less.
+                export(self._record, path, form, Selection(runs=(run,)), content=form == "otlp")
             return path.read_bytes()
 
     def _said(self, interaction: int) -> list[dict[str, Any]]:
@@ -291,7 +310,7 @@ def _read(handler: Callable[[Request], Mapping[str, Any]]) -> Callable[[Request]
 
     async def route(request: Request) -> Response:
         try:
-            return JSONResponse(await run_in_threadpool(handler, request))
+            return _json(await run_in_threadpool(handler, request))
         except SpeeddialError as error:
             return _told(error)
 
@@ -312,7 +331,12 @@ def _change(
     return route
 
 
-def _told(error: SpeeddialError) -> JSONResponse:
+def _json(value: Any, status: int = 200) -> Response:
+    # Not Starlette's: what tools returned may be NaN, and what models said half a surrogate pair.
+    return Response(as_json(value), status, media_type="application/json")
+
+
+def _told(error: SpeeddialError) -> Response:
     """An error as the page shows it."""
     body: dict[str, Any] = {"message": error.message, "hint": error.hint}
     status = 404 if isinstance(error, NotFound) else 400 if isinstance(error, UserError) else 500
@@ -322,7 +346,7 @@ def _told(error: SpeeddialError) -> JSONResponse:
             {"path": problem.path, "expected": problem.expected, "got": problem.got}
             for problem in error.problems
         ]
-    return JSONResponse({"error": body}, status)
+    return _json({"error": body}, status)
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -376,6 +400,38 @@ def _selection(query: Mapping[str, str]) -> Selection:
     )
 
 
+def _named_selection(given: Any) -> Selection:
+    """The selection that an object with its fields' names means.
+
+    Raises:
+        UserError: a name that there is not, or a value of the wrong type.
+    """
+    if not isinstance(given, dict):
+        raise UserError(f"selection: expected an object, got {given!r}")
+    values: dict[str, Any] = {}
+    for field in fields(Selection):
+        value = given.get(field.name)
+        if value is None:
+            continue
+        kind = list if isinstance(field.default, tuple) else str
+        items = value if isinstance(value, list) else [value]
+        if not isinstance(value, kind) or not all(isinstance(item, str) for item in items):
+            wanted = "a list of texts" if kind is list else "a text"
+            raise UserError(f"selection.{field.name}: expected {wanted}, got {value!r}")
+        values[field.name] = (
+            tuple(value)
+            if kind is list
+            else _moment(given, field.name)
+            if field.name in ("since", "until")
+            else value
+        )
+    unknown = given.keys() - {field.name for field in fields(Selection)}
+    if unknown:
+        known = ", ".join(field.name for field in fields(Selection))
+        raise UserError(f"selection: there is no {sorted(unknown)[0]!r}", hint=f"known: {known}")
+    return Selection(**values)
+
+
 def _moment(query: Mapping[str, str], name: str) -> datetime | None:
     text = query.get(name)
     if not text:
@@ -407,4 +463,4 @@ def _given(query: Mapping[str, str], name: str) -> str:
 def _run_head(summary: RunSummary, plan: dict[str, Any] | None) -> str:
     """The body of one run up to its first span."""
     head = {"run": summary.as_dict(), "plan": plan, "spans": {"fields": SPAN_FIELDS, "rows": []}}
-    return json.dumps(head, ensure_ascii=False).removesuffix("]}}")
+    return as_json(head).removesuffix("]}}")

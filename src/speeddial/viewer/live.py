@@ -7,7 +7,7 @@ holds all that a client needs to go on after a break: what it saw last, and what
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from starlette.concurrency import run_in_threadpool
 
 from speeddial.record.browse import SPAN_FIELDS, Browser
+from speeddial.record.database import as_json
 from speeddial.record.rows import RUNNING
 from speeddial.record.selection import first_id
 
@@ -24,6 +25,7 @@ _KEEPALIVE = 15.0
 _BEFORE = 30.0
 """Seconds back from which a new client is told: it read its page a moment before it came here."""
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _STATUS = SPAN_FIELDS.index("status")
 
 
@@ -48,7 +50,7 @@ async def stream(tail: Tail, stopping: asyncio.Event) -> AsyncIterator[str]:
             # A client that was cut off within a batch is to get all of it again.
             mark = f"id: {tail.last}\n" if number == len(events) else ""
             # JSON has no raw line breaks, so one `data` line holds it.
-            yield f"event: {name}\n{mark}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+            yield f"event: {name}\n{mark}data: {as_json(data)}\n\n"
         now = time.monotonic()
         if events:
             quiet_since = now
@@ -105,8 +107,8 @@ class RunTail:
         self._browser = browser
         self._run = run
         newest, _, at_work = last.partition(";")
-        self._newest = int(newest) if newest.isdecimal() else None
-        self._at_work = {int(part) for part in at_work.split(",") if part.isdecimal()}
+        self._newest = int(newest) if _NUMBER.fullmatch(newest) else None
+        self._at_work = {int(part) for part in at_work.split(",") if _NUMBER.fullmatch(part)}
         self._sent: dict[str, Any] = {}
 
     def look(self) -> list[tuple[str, Any]]:

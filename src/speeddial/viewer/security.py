@@ -9,10 +9,11 @@ against: an exact list of host names (DNS rebinding), the page that it comes fro
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -32,6 +33,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?")
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -156,7 +158,7 @@ class Guard:
         return answer
 
 
-def refused(status: int, message: str, *, hint: str = "") -> JSONResponse:
+def refused(status: int, message: str, *, hint: str = "") -> Response:
     """An error in the form that the page reads."""
     return JSONResponse({"error": {"message": message, "hint": hint}}, status)
 
@@ -167,11 +169,9 @@ def _cookie_name(scope: Scope) -> str:
 
 
 def _name(host: str) -> str:
-    """The name in a Host header, without its port and an address's brackets."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    """The name in a Host header, without its port and an address's brackets; empty for anything else."""
+    found = _HOST.fullmatch(host.lower())
+    return (found[1] or found[2]) if found else ""
 
 
 def _same(given: str, expected: str) -> bool:

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import os
 import socket
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from speeddial.errors import UserError
+from speeddial.errors import SpeeddialError, UserError
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.api import Api
@@ -27,6 +28,8 @@ from speeddial.viewer.security import LOOPBACK, Guard, Keys, refused
 TOKEN = "SPEEDDIAL_VIEW_TOKEN"
 """Environment variable with the bearer token; without one the viewer stays on the loopback interface."""
 _SHORTEST_TOKEN = 16
+_INDEXING, _INDEXING_PAUSE = 0.2, 1.0
+"""Seconds that the search index is brought up to date for, and between two such times."""
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -48,7 +51,7 @@ def viewer_app(
     """
     app = Starlette(
         routes=[
-            *Api(project, record, stopping or asyncio.Event()).routes(),
+            Mount("/api", routes=Api(project, record, stopping or asyncio.Event()).routes()),
             Mount("/", StaticFiles(directory=_STATIC, html=True, check_dir=False)),
         ],
         exception_handlers={HTTPException: _http_error, 500: _our_error},
@@ -63,7 +66,7 @@ class Viewer:
     Args:
         host: a name or address to listen on.
         port: 0 for any free one.
-        say: takes the link whenever there is a new one.
+        say: takes lines for the person at the terminal: a new link when one was used, or what failed.
 
     Raises:
         UserError: the port is taken, or the host is not this machine's loopback and no token is set.
@@ -76,7 +79,7 @@ class Viewer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        say: Callable[[str], None] = lambda link: None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         bearer = os.environ.get(TOKEN, "")
         if bearer and len(bearer) < _SHORTEST_TOKEN:
@@ -88,6 +91,8 @@ class Viewer:
                 f"--host {host}: others could read the record",
                 hint=f"set {TOKEN} to a long random text, or leave --host out and use an SSH tunnel",
             )
+        self._record = record
+        self._server: _Server | None = None
         self._keys = Keys(bearer)
         self._host = host
         self._say = say
@@ -111,7 +116,7 @@ class Viewer:
         return f"http://{shown}:{self.port}/?token={self._keys.link}"
 
     def serve(self) -> None:
-        """Serve until interrupted."""
+        """Serve until interrupted or stopped; what is recorded meanwhile is indexed for search."""
         # Its log would only repeat what the page says; errors of ours come as tracebacks.
         config = uvicorn.Config(
             self._app,
@@ -123,13 +128,34 @@ class Viewer:
             lifespan="off",
             timeout_graceful_shutdown=3,
         )
+        self._server = _Server(config, self._stopping)
+        ended = threading.Event()
+        indexer = threading.Thread(target=self._index, args=(ended,), name="speeddial-index")
+        indexer.start()
         try:
-            _Server(config, self._stopping).run(sockets=[self._socket])
+            self._server.run(sockets=[self._socket])
         finally:
+            ended.set()
+            indexer.join()
             self._socket.close()
 
+    def stop(self) -> None:
+        """End `serve`, from another thread."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _index(self, ended: threading.Event) -> None:
+        index = self._record.index
+        try:
+            while not ended.is_set():
+                # In small parts: runs at work wait for each.
+                if index.update(_INDEXING):
+                    ended.wait(_INDEXING_PAUSE)
+        except SpeeddialError as error:
+            self._say(f"search goes on without what is new: {error}")
+
     def _new_link(self) -> None:
-        self._say(self.link)
+        self._say(f"for another browser: {self.link}")
 
 
 class _Server(uvicorn.Server):
