@@ -52,38 +52,47 @@ LOOSE = Contract.from_schema(
 # ---- wordings: what the model reads after its faulty answer ----
 
 
-def _list(problems: Sequence[Problem], example: str, request: str) -> str:
-    return f"Wrong:\n{problems_text(problems, example)}"
+def _bare(trial: Trial) -> list[Problem]:
+    return [problem._replace(example="") for problem in trial.violation.problems]
 
 
-def _no_example(problems: Sequence[Problem], example: str, request: str) -> str:
-    return f"Wrong:\n{problems_text(problems)}"
+def _list(trial: Trial) -> str:
+    return f"Wrong:\n{problems_text(_bare(trial), trial.violation.example)}"
 
 
-def _request_again(problems: Sequence[Problem], example: str, request: str) -> str:
-    return f"Wrong:\n{problems_text(problems)}\nAgain: {request}"
+def _no_example(trial: Trial) -> str:
+    return f"Wrong:\n{problems_text(_bare(trial))}"
 
 
-def _all_again(problems: Sequence[Problem], example: str, request: str) -> str:
-    return f"Wrong:\n{problems_text(problems, example)}\nAgain: {request}"
+def _request_again(trial: Trial) -> str:
+    return f"{_no_example(trial)}\nAgain: {trial.case.input}"
 
 
-def _request_only(problems: Sequence[Problem], example: str, request: str) -> str:
-    return request
+def _all_again(trial: Trial) -> str:
+    return f"{_list(trial)}\nAgain: {trial.case.input}"
 
 
-def _sentence(problems: Sequence[Problem], example: str, request: str) -> str:
-    first = problems[0]
+def _value_again(trial: Trial) -> str:
+    return f"Wrong:\n{problems_text(trial.violation.problems)}\nAgain: {trial.case.input}"
+
+
+def _request_only(trial: Trial) -> str:
+    return trial.case.input
+
+
+def _sentence(trial: Trial) -> str:
+    first = _bare(trial)[0]
     where = f"`{first.path}`" if first.path else "The answer"
     return f"{where} must be {first.expected}, not {first.got}. Reply with the corrected JSON only."
 
 
-# `speeddial.call` said the first before this was measured, and says "problems, request again" since.
-WORDINGS: dict[str, Callable[[Sequence[Problem], str, str], str]] = {
+# `speeddial.call` said the first before this was measured, and says the one with a valid value since.
+WORDINGS: dict[str, Callable[[Trial], str]] = {
     "problems and example": _list,
     "problems": _no_example,
     "problems, request again": _request_again,
     "problems, example, request again": _all_again,
+    "problems with a valid value, request again": _value_again,
     "request again only": _request_only,
     "one sentence": _sentence,
 }
@@ -244,8 +253,7 @@ async def measure(
         for wording, words in {"unhelped": None, **WORDINGS}.items():
             said: tuple[Message, ...] = ()
             if words is not None:
-                feedback = words(trial.violation.problems, trial.violation.example, trial.case.input)
-                said = (Message("assistant", trial.faulty), Message("user", feedback))
+                said = (Message("assistant", trial.faulty), Message("user", words(trial)))
             text = await answer(trial, model != "base", contract, said)
             valid, exact = judged(trial, text)
             yield {

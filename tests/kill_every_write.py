@@ -28,6 +28,7 @@ from speeddial.graph import Driver  # noqa: F401 - imported by the runner on its
 from speeddial.graph.checkpoints import Checkpoints
 from speeddial.models.model import Request
 from speeddial.models.scripted import Scripted
+from speeddial.record import commits
 from speeddial.record.database import Database
 
 ROOT, WORKFLOW = Path(sys.argv[1]), sys.argv[2]
@@ -46,15 +47,15 @@ def boundary() -> None:
 def watch_writes() -> None:
     """Call `boundary` after every commit."""
     builtins.boundary = boundary  # type: ignore[attr-defined]
-    writing, put, put_writes = Database.writing, Checkpoints.put, Checkpoints.put_writes
+    # Each write is a commit of its own, so that a kill falls between any two of them.
+    commits.MOST_AT_ONCE = 1
+    transaction, put, put_writes = Database._transaction, Checkpoints.put, Checkpoints.put_writes
 
     @contextlib.contextmanager
     def watched(self: Database) -> Iterator[Any]:
-        outermost = not self._depth
-        with writing(self) as db:
+        with transaction(self) as db:
             yield db
-        if outermost:
-            boundary()
+        boundary()
 
     def watched_put(self: Checkpoints, *given: Any) -> Any:
         config = put(self, *given)
@@ -65,7 +66,7 @@ def watch_writes() -> None:
         put_writes(self, *given)
         boundary()
 
-    Database.writing = watched  # type: ignore[method-assign]
+    Database._transaction = watched  # type: ignore[method-assign]
     Checkpoints.put = watched_put  # type: ignore[method-assign]
     Checkpoints.put_writes = watched_put_writes  # type: ignore[method-assign]
 

@@ -117,7 +117,7 @@ def test_a_wrong_output_is_corrected_after_its_error_is_fed_back(desk: Desk) -> 
     assert (outcome.status, outcome.value) == (Status.CORRECTED, 5)
     assert [message.role for message in model.requests[1].messages] == ["system", "user", "assistant", "user"]
     assert model.requests[1].messages[-1].content == (
-        'Wrong:\n- arguments.a: expected an integer, got "2" (string)\nAgain: What is 2 and 3?'
+        'Wrong:\n- arguments.a: expected an integer, for example 1, got "2" (string)\nAgain: What is 2 and 3?'
     )
     first, second, _ = rows(runner)
     assert (first.status, second.status, second.parent) == ("failed", "corrected", first.id)
@@ -353,7 +353,7 @@ def test_a_long_request_is_not_said_again_with_the_error(desk: Desk) -> None:
     model = desk.script("adder", [WRONG, ADD], unconstrained=True)
     desk.call(desk.runner(), "adder", "What is 2 and 3?" + " please" * 200)
     feedback = model.requests[1].messages[-1].content
-    assert feedback == 'Wrong:\n- arguments.a: expected an integer, got "2" (string)'
+    assert feedback == 'Wrong:\n- arguments.a: expected an integer, for example 1, got "2" (string)'
 
 
 def test_a_cancelled_call_is_closed_in_the_record(desk: Desk) -> None:

@@ -67,7 +67,7 @@ def test_errors_speak_of_the_named_tool_only_and_show_a_call_of_it() -> None:
     with pytest.raises(ContractViolation) as caught:
         CALLS.parse('{"name":"set_volume","arguments":{"level":"7","date":"today"}}')
     assert problems_text(caught.value.problems, caught.value.example) == (
-        '- arguments.level: expected an integer >= 0 and <= 10, got "7" (string)\n'
+        '- arguments.level: expected an integer >= 0 and <= 10, for example 1, got "7" (string)\n'
         '- arguments.date: expected no such key, got the key "date"; valid: level, room\n'
         'Valid example: {"name":"set_volume","arguments":{"level":1}}'
     )

@@ -19,8 +19,8 @@ SECRET = "ghp_" + "Ab3dE6gHi9kLmN0pQrS7uVwXyZ012345"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with Record.open(tmp_path / "record.db") as opened:
+def record(place: str, tmp_path: Path) -> Iterator[Record]:
+    with Record.open(place, folder=tmp_path) as opened:
         yield opened
 
 
@@ -80,13 +80,13 @@ def test_an_act_is_finished_once(record: Record) -> None:
     assert entry is not None and entry.finished and entry.result is None
 
 
-def test_of_many_that_begin_at_once_one_is_fresh(record: Record) -> None:
+def test_of_many_that_begin_at_once_one_is_fresh(record: Record, place: str, tmp_path: Path) -> None:
     run = record.begin_run("x")
     fresh: list[bool] = []
     barrier = threading.Barrier(8)
 
     def begin() -> None:
-        with Record.open(record.path) as mine:
+        with Record.open(place, folder=tmp_path) as mine:
             barrier.wait()
             fresh.append(mine.journal.begin(JournalKey(run, 1, 1, "tool"), "external", {}).fresh)
 
@@ -114,12 +114,13 @@ with record.writing():
 """
 
 
-def test_a_kill_leaves_what_was_begun_and_what_was_finished(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True, text=True)
+def test_a_kill_leaves_what_was_begun_and_what_was_finished(place: str, tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, place], capture_output=True, text=True, cwd=tmp_path
+    )
     assert killed.returncode == -9, killed.stderr
     run = killed.stdout.strip()
-    with Record.open(path) as record:
+    with Record.open(place, folder=tmp_path) as record:
         record.resume_run(run)
         done, begun = record.journal.entries(run)
         assert (done.key.kind, done.finished, done.result) == ("done", True, "result")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+import json
+from typing import Annotated, Literal
 
-from speeddial.contract import Contract, problems_text, union_of_calls
+import pytest
+from contract_strategies import Typed, typed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import create_model
+
+from speeddial.contract import Contract, Copied, problems_text, union_of_calls
 from speeddial.contract.problems import LONGEST
 from speeddial.errors import ContractViolation, Problem
 
@@ -61,3 +67,33 @@ def test_the_example_is_of_the_tool_that_was_meant() -> None:
             assert error.example == '{"name":"visit","arguments":{"city":"text"}}', text
         else:
             raise AssertionError(text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(typed, json_values)
+def test_an_example_in_a_message_is_valid_in_its_place(one: Typed, wrong: object) -> None:
+    contract = Contract.of(create_model("Holder", place=(one.tp, ...)))
+    try:
+        contract.load({"place": wrong})
+    except ContractViolation as error:
+        told = [problem for problem in error.problems if problem.example]
+        assert len(told) <= 1
+        for problem in told:
+            assert f", for example {problem.example}, got " in str(problem)
+            if problem.path == "place":
+                contract.load({"place": json.loads(problem.example)})
+
+
+def test_words_of_the_request_and_listed_choices_get_no_example() -> None:
+    for tp, wrong in ((Annotated[str, Copied()], 5), (Literal["a", "b"], "c")):
+        contract = Contract.of(create_model("Holder", place=(tp, ...))).bound("the words of a request")
+        with pytest.raises(ContractViolation) as caught:
+            contract.load({"place": wrong})
+        assert not any(problem.example for problem in caught.value.problems)

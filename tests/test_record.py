@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
-import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speeddial.errors import NotFound, RecordError, UserError
+from speeddial.errors import NotFound, RecordError
 from speeddial.messages import Message, Status
-from speeddial.record import INTERRUPTED, RUNNING, InteractionRow, JournalKey, Record, Redactor
+from speeddial.record import RUNNING, InteractionRow, JournalKey, Record, Redactor
 from speeddial.record.database import as_json
-from speeddial.record.migrations import MIGRATIONS, applied, migrate
 from speeddial.record.redact import RULES, Passage
 from speeddial.record.writer import Writer
 
@@ -37,8 +32,8 @@ TOOL = {
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with Record.open(tmp_path / "folder" / "record.db") as opened:
+def record(place: str, tmp_path: Path) -> Iterator[Record]:
+    with Record.open(place, folder=tmp_path / "folder") as opened:
         yield opened
 
 
@@ -130,7 +125,8 @@ def test_any_json_value_comes_back_equal_after_redaction(record: Record, value: 
     expected = json.loads(as_json(record.redactor.value(value)))
     assert [row.arguments, row.resolved, row.result] == [expected] * 3
     assert row.messages[0] == json.loads(as_json(record.redactor.value(message)))
-    assert row.raw == record.redactor.text(text)
+    kept = record.redactor.text(text)
+    assert row.raw == (kept if record.database.dialect == "sqlite" else kept.replace("\x00", "\ufffd"))
 
 
 def test_text_that_utf8_cannot_hold_is_kept_as_far_as_it_can_be(record: Record) -> None:
@@ -140,7 +136,9 @@ def test_text_that_utf8_cannot_hold_is_kept_as_far_as_it_can_be(record: Record) 
     assert record.run(run).task == "lone \ufffd half"
     (row,) = record.run(run).interactions
     assert row.arguments == {"a": "lone \ud83d half"}
-    assert row.raw == "a\U0001f600b\ufffdc\x00d"
+    # PostgreSQL's texts cannot hold a NUL.
+    kept = "\x00" if record.database.dialect == "sqlite" else "\ufffd"
+    assert row.raw == f"a\U0001f600b\ufffdc{kept}d"
 
 
 def test_equal_messages_and_tools_are_stored_once(record: Record) -> None:
@@ -149,10 +147,8 @@ def test_equal_messages_and_tools_are_stored_once(record: Record) -> None:
         record.start_interaction(
             run, "model", messages=[Message("system", "S"), Message("user", str(number))], tools=[TOOL]
         )
-    with sqlite3.connect(record.path) as db:
-        assert db.execute("SELECT count(*) FROM contents").fetchone()[0] == 22
-        assert all(name.startswith("sha256:") for (name,) in db.execute("SELECT hash FROM contents"))
-    db.close()
+    names = [row["hash"] for row in record.database.read("SELECT hash FROM contents")]
+    assert len(names) == 22 and all(name.startswith("sha256:") for name in names)
     assert record.run(run).interactions[7].messages[1]["content"] == "7"
 
 
@@ -169,7 +165,7 @@ def test_a_row_at_work_is_seen_and_a_finished_one_stays(record: Record) -> None:
         record.finish_run(run, "failed")
     with pytest.raises(RecordError, match="not on record"):
         record.finish_interaction(999, "exact")
-    with pytest.raises(RecordError, match="FOREIGN KEY"):
+    with pytest.raises(RecordError, match=r"(?i)foreign key"):
         record.start_interaction("no such run", "model")
 
 
@@ -305,247 +301,6 @@ def test_the_key_of_the_surrogates_stays_beside_the_record(tmp_path: Path) -> No
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert key.read_bytes() not in path.read_bytes()
-
-
-# ---- opening ----
-
-
-def test_a_record_of_version_1_is_migrated_with_its_rows(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    db = sqlite3.connect(path)
-    migrate(db, str(path), MIGRATIONS[:1])
-    db.execute(
-        "INSERT INTO runs (id, workflow, task, status, started_ns, writer_pid, writer_host, writer_started)"
-        " VALUES ('r1', 'default', 'old task', 'done', 1, 1, 'elsewhere', '')"
-    )
-    db.commit()
-    assert applied(db) == ["m001_runs_and_interactions"]
-    db.close()
-    with Record.open(path) as record:
-        assert record.run("r1").task == "old task"
-        assert record.journal.questions("r1") == []
-    db = sqlite3.connect(path)
-    assert applied(db) == [migration.__name__ for migration in MIGRATIONS]
-    assert migrate(db, str(path)) == []
-    db.close()
-
-
-def test_a_failed_migration_leaves_the_record_as_it_was(tmp_path: Path) -> None:
-    db = sqlite3.connect(tmp_path / "record.db", isolation_level=None)
-
-    def m002_broken(db: sqlite3.Connection) -> None:
-        db.execute("CREATE TABLE half (x)")
-        db.execute("no sql")
-
-    migrate(db, "x", MIGRATIONS[:1])
-    db.execute("BEGIN IMMEDIATE")
-    with pytest.raises(sqlite3.OperationalError):
-        migrate(db, "x", [MIGRATIONS[0], m002_broken])
-    db.execute("ROLLBACK")
-    assert applied(db) == ["m001_runs_and_interactions"]
-    assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchone()
-    db.close()
-
-
-def test_the_migrations_are_numbered_in_order() -> None:
-    assert [migration.__name__[:5] for migration in MIGRATIONS] == [
-        f"m{number:03d}_" for number in range(1, len(MIGRATIONS) + 1)
-    ]
-
-
-def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    Record.open(path).close()
-    db = sqlite3.connect(path)
-    db.execute("INSERT INTO migrations (name, applied_ns) VALUES ('m999_later', 1)")
-    db.commit()
-    db.close()
-    with pytest.raises(UserError, match="newer Speeddial") as caught:
-        Record.open(path)
-    assert "upgrade" in str(caught.value)
-
-
-def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
-    other = tmp_path / "other.db"
-    db = sqlite3.connect(other)
-    db.execute("CREATE TABLE mine (x)")
-    db.commit()
-    db.close()
-    text = tmp_path / "text.db"
-    text.write_text("not a database at all, but long enough for a header of one hundred bytes" * 3)
-    with pytest.raises(UserError, match="not a Speeddial record"):
-        Record.open(other)
-    with pytest.raises(UserError, match="not a Speeddial record"):
-        Record.open(text)
-    with pytest.raises(UserError, match="cannot be opened"):
-        Record.open(tmp_path)
-    with pytest.raises(UserError, match="cannot be opened"):
-        Record.open(text / "below" / "a file")
-    with pytest.raises(UserError, match="URLs are not supported"):
-        Record.open("postgresql://bob:hunter2@host/db")
-    db = sqlite3.connect(other)
-    assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
-    db.close()
-
-
-def test_full_synchronous_is_set_when_asked(tmp_path: Path) -> None:
-    for mode, number in (("normal", 1), ("full", 2)):
-        with Record.open(tmp_path / mode, synchronous=mode) as record:  # type: ignore[arg-type]
-            assert record._database._writer.execute("PRAGMA synchronous").fetchone()[0] == number
-            assert record._database._writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-
-
-# ---- disks ----
-
-
-def test_a_full_disk_stops_with_a_clear_error_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    record = Record.open(tmp_path / "record.db")
-    run = record.begin_run("x")
-    pages = record._database._writer.execute("PRAGMA page_count").fetchone()[0]
-    record._database._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
-    acknowledged = []
-    with pytest.raises(RecordError, match="the disk is full") as caught:
-        for number in range(1000):
-            acknowledged.append(record.start_interaction(run, "tool", arguments=f"{number}" * 1000))
-    assert "resume" in caught.value.hint
-    assert [row.id for row in record.run(run).interactions] == acknowledged
-    record._database._writer.execute(f"PRAGMA max_page_count = {pages + 10_000}")
-    assert record.start_interaction(run, "tool", arguments="after space was freed") == acknowledged[-1] + 1
-    record.close()
-
-
-WRITER = """
-import sys
-from speeddial.messages import Message
-from speeddial.record import Record
-record = Record.open(sys.argv[1])
-run = record.begin_run("kill me")
-print(run, flush=True)
-for number in range(1_000_000):
-    asked = record.start_interaction(run, "model", messages=[Message("user", f"{number} " * 50)])
-    print("started", asked, flush=True)
-    record.finish_interaction(asked, "exact", raw=f"answer {number}")
-    print("finished", asked, flush=True)
-"""
-
-
-def test_a_file_that_may_not_grow_stops_with_a_clear_error(tmp_path: Path) -> None:
-    code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
-        + WRITER.replace("for number", "from speeddial.errors import RecordError\ntry:\n  for number", 1)
-        .replace("\n    ", "\n      ")
-        .rstrip()
-        + "\nexcept RecordError as error:\n  print('error', error.message, flush=True)\n"
-    )
-    path = tmp_path / "record.db"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[-1].startswith("error") and "disk" in lines[-1]
-    _check_acknowledged(path, lines[:-1])
-
-
-# ---- kills ----
-
-
-def _start_writer(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-
-
-def _check_acknowledged(path: Path, lines: list[str]) -> int:
-    """Every row that the writer was told of is there as it was told; returns how many."""
-    run, *told = lines
-    wanted: dict[int, str] = {}
-    for line in told:
-        words = line.split()
-        if len(words) == 2 and words[0] in ("started", "finished") and words[1].isdigit():
-            wanted[int(words[1])] = words[0]
-    with Record.open(path) as record:
-        rows = {row.id: row for row in record.run(run).interactions}
-    for number, state in wanted.items():
-        row = rows[number]
-        assert row.messages[0]["content"]
-        assert state == "started" or (row.status == "exact" and row.raw is not None)
-    return len(wanted)
-
-
-def _kill(path: Path, times: int, seconds: Callable[[], float]) -> int:
-    acknowledged = 0
-    for _ in range(times):
-        with _start_writer(path) as process:
-            assert process.stdout is not None
-            first = process.stdout.readline()
-            time.sleep(seconds())
-            process.send_signal(signal.SIGKILL)
-            # The last line may be cut off: what was not told whole was not acknowledged.
-            rest = process.stdout.read().rpartition("\n")[0].splitlines()
-        acknowledged += _check_acknowledged(path, [first.strip(), *rest])
-        with Record.open(path) as record:
-            assert record.run(first.strip()).status == INTERRUPTED
-    with Record.open(path) as record:
-        assert record._database._writer.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-    return acknowledged
-
-
-def test_every_acknowledged_row_survives_a_kill(tmp_path: Path) -> None:
-    chance = random.Random(1)
-    assert _kill(tmp_path / "record.db", 20, lambda: chance.uniform(0, 0.08)) > 50
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_every_acknowledged_row_survives_hundreds_of_kills_under_load(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    chance = random.Random(2)
-    with _start_writer(path) as neighbour:
-        assert neighbour.stdout is not None
-        told: list[str] = []
-        reader = threading.Thread(target=lambda: told.extend(neighbour.stdout or ()))
-        reader.start()
-        assert _kill(path, 200, lambda: chance.uniform(0, 0.1)) > 500
-        neighbour.kill()
-        reader.join()
-    assert _check_acknowledged(path, [line.strip() for line in told[:-1]]) > 1000
-
-
-def test_processes_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    code = WRITER.replace("1_000_000", "100")
-    both = [
-        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    for process in both:
-        out, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        assert _check_acknowledged(path, out.splitlines()) == 100
-    with Record.open(path) as record:
-        assert [run.interaction_count for run in record.runs()] == [100, 100, 100]
-
-
-def test_a_run_whose_writer_died_is_interrupted_and_can_be_resumed(tmp_path: Path) -> None:
-    path = tmp_path / "record.db"
-    with _start_writer(path) as process:
-        assert process.stdout is not None
-        run = process.stdout.readline().strip()
-        started = process.stdout.readline()
-        with Record.open(path) as record:
-            assert record.run(run).status == RUNNING
-            with pytest.raises(UserError, match=f"still running in process {process.pid}"):
-                record.resume_run(run)
-        process.kill()
-        process.wait()
-    assert started.startswith("started")
-    with Record.open(path) as record:
-        assert [found.id for found in record.runs(status=INTERRUPTED)] == [run]
-        assert record.runs(status=RUNNING) == []
-        resumed = record.resume_run(run)
-        assert (resumed.status, resumed.resumed, resumed.writer_pid) == (RUNNING, 1, os.getpid())
-        assert {row.status for row in resumed.interactions} <= {"exact", INTERRUPTED}
-        record.finish_run(run, "done")
-        assert record.resume_run(run).resumed == 2
-        with pytest.raises(NotFound):
-            record.resume_run("no such run")
 
 
 def test_a_reused_process_number_is_not_taken_for_the_writer() -> None:

@@ -38,8 +38,8 @@ BETWEEN = st.sampled_from([" ", ", ", "\n", ". ", " - ", '"', "/", "\t"])
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    with Record.open(tmp_path / "record.db") as opened:
+def record(place: str, tmp_path: Path) -> Iterator[Record]:
+    with Record.open(place, folder=tmp_path) as opened:
         yield opened
 
 

@@ -74,18 +74,18 @@ class Actor:
         if known is not None:
             return _replayed(outcome, self._exchange.row(known))
         if tool.needs_approval:
-            decision = self.approval(phone, call, f"{place}/approval", f"{tool.name} needs approval")
+            decision = await self.approval(phone, call, f"{place}/approval", f"{tool.name} needs approval")
             if decision is not None:
                 return replace(outcome, **vars(decision))
         begun = f"{place}/tool"
         if tool.effect == "external":
             doubts = self._doubts(phone)
             for doubt in doubts:
-                decision = self._settle(phone, call, doubt)
+                decision = await self._settle(phone, call, doubt)
                 if decision is not None:
                     return replace(outcome, **vars(decision))
             begun = f"{place}/tool/{len(doubts)}"
-            self._exchange.begin(begun, tool.effect, call.as_dict())
+            await self._exchange.begin(begun, tool.effect, call.as_dict())
         return await self._run(phone, tool, outcome, context, place, begun)
 
     async def _run(
@@ -94,25 +94,34 @@ class Actor:
         call = outcome.call
         assert call is not None
         record = self._exchange.record
-        interaction = record.start_interaction(
-            self._exchange.run,
-            "tool",
-            step=phone.step,
-            parent=outcome.interactions[-1],
-            expert=outcome.served_by,
-            tool=tool.name,
-            effect=tool.effect,
-            arguments=call.arguments,
-            schema_hash=tool.schema_hash,
-            idempotency_key=context.idempotency_key,
+        started = await record.enqueue(
+            record.starting(
+                self._exchange.run,
+                "tool",
+                step=phone.step,
+                parent=outcome.interactions[-1],
+                expert=outcome.served_by,
+                tool=tool.name,
+                effect=tool.effect,
+                arguments=call.arguments,
+                schema_hash=tool.schema_hash,
+                idempotency_key=context.idempotency_key,
+            )
         )
+        if tool.effect != "read":
+            await started
 
-        def end(status: str, *, known: bool, **columns: Any) -> None:
-            with record.writing():
-                record.finish_interaction(interaction, status, **columns)
+        async def end(status: str, *, known: bool, **columns: Any) -> int:
+            finish = record.finishing(started, status, **columns)
+
+            def write() -> int:
+                interaction = finish()
                 if known:
                     for key in {f"{place}/tool", begun}:
-                        self._exchange.keep(key, tool.effect, interaction)
+                        self._exchange.kept(key, tool.effect, interaction)
+                return interaction
+
+            interaction = await record.committed(write)
             self._emit(
                 ToolFinished(
                     run_id=self._exchange.run,
@@ -124,6 +133,7 @@ class Actor:
                     error=columns.get("error", ""),
                 )
             )
+            return interaction
 
         unknown = "unknown_outcome" if tool.effect == "external" else "failed"
         work = asyncio.ensure_future(tool.run(call.arguments, context))
@@ -135,12 +145,12 @@ class Actor:
             await asyncio.wait({work}, timeout=GRACE_SECONDS)
         if not work.done():
             work.cancel()
-            end(unknown, known=False, error=f"cancelled, and not at its end after {GRACE_SECONDS:g} s")
+            await end(unknown, known=False, error=f"cancelled, and not at its end after {GRACE_SECONDS:g} s")
             raise asyncio.CancelledError
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         if error is None:
             result = work.result()
-            end(
+            interaction = await end(
                 "done",
                 known=True,
                 resolved=result.resolved,
@@ -148,10 +158,10 @@ class Actor:
                 text=result.text,
             )
         elif isinstance(error, ModelError):
-            end("failed", known=True, error=error.message)
+            await end("failed", known=True, error=error.message)
         else:
             text = error.message if isinstance(error, SpeeddialError) else repr(error)
-            end(unknown, known=False, error=text)
+            await end(unknown, known=False, error=text)
         if cancelled:
             raise asyncio.CancelledError
         if error is None:
@@ -162,12 +172,12 @@ class Actor:
         if isinstance(error, UserError) or not isinstance(error, Exception):
             raise error
         if tool.effect == "external":
-            self._settle(phone, call, begun)
+            await self._settle(phone, call, begun)
         return ToolFailure(f"{tool.name} broke: {error!r}", mendable=False)
 
     # ---- a person ----
 
-    def approval(
+    async def approval(
         self, phone: Phone, call: ToolCall, topic: str, question: str, *, blanket: bool = True
     ) -> Decision | None:
         """A person's decision: None to go on, else what takes the place of running the tool.
@@ -181,14 +191,19 @@ class Actor:
         """
         if self._approve_all and blanket:
             return None
-        asked = self._asked(topic) or self._exchange.record.journal.ask(
-            self._exchange.run,
-            phone.step,
-            f"{question}: {call.name}({_pairs(call.arguments)})",
-            ("approve", "deny", "answer"),
-            topic=topic,
-            details=call.as_dict(),
-        )
+        record, run = self._exchange.record, self._exchange.run
+        asked = self._asked(topic)
+        if asked is None:
+            asked = await record.committed(
+                lambda: record.journal.ask(
+                    run,
+                    phone.step,
+                    f"{question}: {call.name}({_pairs(call.arguments)})",
+                    ("approve", "deny", "answer"),
+                    topic=topic,
+                    details=call.as_dict(),
+                )
+            )
         if asked.decision == "approve":
             return None
         if asked.decision == "answer":
@@ -224,10 +239,10 @@ class Actor:
             if entry.effect == "external" and entry.key.kind.startswith(f"{phone.key}/")
         ]
 
-    def _settle(self, phone: Phone, call: ToolCall, doubt: str) -> Decision | None:
+    async def _settle(self, phone: Phone, call: ToolCall, doubt: str) -> Decision | None:
         question = f"unknown_outcome: {call.name} was begun and may have taken effect; run it again"
         # --yes approves tools, it does not know what happened outside.
-        return self.approval(phone, call, f"{doubt}/unknown_outcome", question, blanket=False)
+        return await self.approval(phone, call, f"{doubt}/unknown_outcome", question, blanket=False)
 
 
 def _replayed(outcome: CallOutcome, row: InteractionRow) -> CallOutcome | ToolFailure:

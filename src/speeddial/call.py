@@ -167,7 +167,7 @@ class Caller:
             interactions=tuple(trail.interactions),
             latency_ms=(time.perf_counter() - began) * 1000,
         )
-        self._exchange.keep(key, OUTCOME, outcome.as_json())
+        await self._exchange.keep(key, OUTCOME, outcome.as_json())
         self.outcomes[key] = outcome
         return outcome
 
@@ -208,7 +208,7 @@ class Caller:
                 escalated = given_up and ended.status in _SERVED
                 return replace(ended, status=Status.ESCALATED) if escalated else ended
             given_up.append((member, ended))
-            self._exchange.keep(f"{place}/gave_up", "read", vars(ended))
+            await self._exchange.keep(f"{place}/gave_up", "read", vars(ended))
         reasons = [why for _, why in given_up]
         if engine_error is not None and all(why.engine for why in reasons):
             raise engine_error
@@ -282,7 +282,7 @@ class Caller:
                 return _GaveUp(f"the same again after: {feedback}", interaction=reply.interaction)
             said = reply.completion.text
             if reply.error is not None:
-                # Without the example: small models copy it (benchmarks/README.md, repair).
+                # Without the whole example: small models copy it (benchmarks/README.md, repair).
                 feedback = problems_text(reply.error.problems)
             else:
                 ended = await self._take(
@@ -359,7 +359,7 @@ class Caller:
         call: ToolCall = reply.value
         # --yes approves what a model meant to do; what was cut off nobody has read to its end.
         blanket = reply.status is not Status.SALVAGED
-        decision = self._actor.approval(
+        decision = await self._actor.approval(
             phone, call, f"{place}/unsure", f"{member.name} is {why.reason}", blanket=blanket
         )
         if decision is not None:

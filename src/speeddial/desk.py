@@ -12,6 +12,7 @@ from speeddial.errors import NotFound
 from speeddial.expert import Expert
 from speeddial.outcome import CallOutcome
 from speeddial.plan import Plan
+from speeddial.record import Record, open_record
 from speeddial.run import Runner, RunResult
 from speeddial.settings import Settings
 from speeddial.tool import Tool, tool
@@ -121,9 +122,8 @@ class Desk:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    @property
-    def record_path(self) -> Path:
-        return self.workspace / self.settings.record
+    def open_record(self) -> Record:
+        return open_record(self.settings, self.workspace)
 
     def expert(self, name: str) -> Expert:
         if name not in self.experts:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from speeddial.errors import SpeeddialError
 from speeddial.models import load_model
 from speeddial.project import Project
-from speeddial.settings import Settings
+from speeddial.settings import DURABILITIES, Settings, without_password
 
 _PACKAGES = (
     "speeddial",
@@ -62,7 +62,12 @@ def examine(project: Project) -> Iterator[Line]:
     for item in fields(Settings):
         if item.name != "sources":
             value = getattr(project.settings, item.name)
-            yield Line("setting", item.name, "ok", f"{value!r} from {project.settings.sources[item.name]}")
+            if item.name == "record":
+                value = without_password(value)
+            detail = f"{value!r} from {project.settings.sources[item.name]}"
+            if item.name == "record_durability":
+                detail += f": {DURABILITIES[value]}"
+            yield Line("setting", item.name, "ok", detail)
     names = {project.model_of(expert) for expert in project.experts.values()} | {project.settings.planner}
     for name in sorted(names):
         yield asyncio.run(_engine(name, project.settings.allow_unproven))

@@ -41,9 +41,12 @@ class Problem(NamedTuple):
     """What was there, shortened."""
     valid: tuple[str, ...] = ()
     """Valid choices, when they are few."""
+    example: str = ""
+    """A valid value for this place as compact JSON, where one helps."""
 
     def __str__(self) -> str:
-        text = f"{self.path or 'value'}: expected {self.expected}, got {self.got}"
+        wanted = f"{self.expected}, for example {self.example}" if self.example else self.expected
+        text = f"{self.path or 'value'}: expected {wanted}, got {self.got}"
         return f"{text}; valid: {', '.join(self.valid)}" if self.valid else text
 
 

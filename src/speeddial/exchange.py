@@ -198,52 +198,60 @@ class Exchange:
             completion = self.completion(known)
             return _judge(question.contract, question.check, question.attempt, known, completion)
         self.usage.check()
-        interaction = self.record.start_interaction(
-            self.run,
-            question.kind,
-            step=question.step,
-            attempt=question.attempt,
-            parent=question.parent,
-            escalated_from=question.escalated_from,
-            reason=question.reason,
-            expert=question.asked,
-            model=question.model,
-            adapter=question.asked if question.adapter else "",
-            adapter_version=question.adapter_version,
-            messages=question.messages,
-            tools=question.tools,
-            # What was put in for this call stands in the messages, and would be stored anew for each.
-            schema=question.contract.unbound.schema,
-            schema_hash=question.contract.schema_hash,
+        # Not waited for: it stands before the end, which is.
+        asked = await self.record.enqueue(
+            self.record.starting(
+                self.run,
+                question.kind,
+                step=question.step,
+                attempt=question.attempt,
+                parent=question.parent,
+                escalated_from=question.escalated_from,
+                reason=question.reason,
+                expert=question.asked,
+                model=question.model,
+                adapter=question.asked if question.adapter else "",
+                adapter_version=question.adapter_version,
+                messages=question.messages,
+                tools=question.tools,
+                # What was put in for this call stands in the messages, and would be stored anew for each.
+                schema=question.contract.unbound.schema,
+                schema_hash=question.contract.schema_hash,
+            )
         )
         try:
             completion = await self._transport(question)
         except BaseException as error:
             status = "cancelled" if isinstance(error, asyncio.CancelledError) else Status.FAILED
-            self.record.finish_interaction(interaction, status, error=_said(error))
+            await self.record.committed(self.record.finishing(asked, status, error=_said(error)))
             raise
         self.usage.count(completion)
+        judged = _judge(question.contract, question.check, question.attempt, 0, completion)
+        finish = self.record.finishing(
+            asked,
+            judged.status,
+            raw=completion.text,
+            tokens=((len(token.text), token.probability) for token in completion.tokens),
+            parsed=_as_json(judged.value) if judged.error is None else None,
+            error=judged.error.message if judged.error else "",
+            receipt=completion.receipt.as_dict(),
+            confidence=completion.confidence,
+            finish=completion.finish,
+            tokens_in=completion.tokens_in,
+            tokens_out=completion.tokens_out,
+            tokens_forced=completion.tokens_forced,
+            cost=completion.cost,
+            latency_ms=completion.latency_ms,
+        )
+
+        def end() -> int:
+            interaction = finish()
+            self.kept(question.key, "model", interaction)
+            return interaction
+
+        interaction = await self.record.committed(end)
         self._told[interaction] = completion
-        reply = _judge(question.contract, question.check, question.attempt, interaction, completion)
-        with self.record.writing():
-            self.record.finish_interaction(
-                interaction,
-                reply.status,
-                raw=completion.text,
-                tokens=((len(token.text), token.probability) for token in completion.tokens),
-                parsed=_as_json(reply.value) if reply.error is None else None,
-                error=reply.error.message if reply.error else "",
-                receipt=completion.receipt.as_dict(),
-                confidence=completion.confidence,
-                finish=completion.finish,
-                tokens_in=completion.tokens_in,
-                tokens_out=completion.tokens_out,
-                tokens_forced=completion.tokens_forced,
-                cost=completion.cost,
-                latency_ms=completion.latency_ms,
-            )
-            self.keep(question.key, "model", interaction)
-        return reply
+        return replace(judged, interaction=interaction, rows=(interaction,))
 
     def redacted(self, text: str) -> str:
         """A text as the record keeps it."""
@@ -291,16 +299,19 @@ class Exchange:
         entry = self.record.journal.get(JournalKey(self.run, 0, 1, key))
         return entry.result if entry is not None and entry.finished else None
 
-    def begin(self, key: str, effect: str, payload: Any) -> bool:
+    async def begin(self, key: str, effect: str, payload: Any) -> bool:
         """Journal that an act begins; False when it was begun before and nobody knows how it ended."""
-        return self.record.journal.begin(JournalKey(self.run, 0, 1, key), effect, payload).fresh
-
-    def keep(self, key: str, effect: str, result: Any) -> None:
-        """Journal what an act gave; from now on `known` gives it."""
         place = JournalKey(self.run, 0, 1, key)
-        with self.record.writing():
-            self.record.journal.begin(place, effect, None)
-            self.record.journal.finish(place, result)
+        entry = await self.record.committed(lambda: self.record.journal.begin(place, effect, payload))
+        return entry.fresh
+
+    async def keep(self, key: str, effect: str, result: Any) -> None:
+        """Journal what an act gave; from now on `known` gives it."""
+        await self.record.committed(lambda: self.kept(key, effect, result))
+
+    def kept(self, key: str, effect: str, result: Any) -> None:
+        """As `keep`, inside a write."""
+        self.record.journal.keep(JournalKey(self.run, 0, 1, key), effect, result)
 
     async def _transport(self, question: Question) -> Completion:
         tries = 1 + self._settings.transport_retries

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from speeddial.agent import Agent
 from speeddial.errors import NotFound, Problem, ProjectError, SpeeddialError
 from speeddial.expert import Expert
+from speeddial.record import Record, open_record
 from speeddial.settings import Settings, project_table
 from speeddial.tool import Tool
 
@@ -93,11 +94,13 @@ class Project:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    @property
-    def record_path(self) -> Path:
-        """The record's file."""
-        path = Path(self.settings.record)
-        return path if path.is_absolute() else self.workspace / path
+    def open_record(self) -> Record:
+        """The record, opened as the settings say.
+
+        Raises:
+            UserError, RecordError: see `Record.open`.
+        """
+        return open_record(self.settings, self.workspace)
 
     @property
     def problems(self) -> list[Problem]:

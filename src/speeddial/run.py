@@ -46,8 +46,7 @@ class House(Registry, Protocol):
 
     @property
     def workflows(self) -> Mapping[str, Workflow]: ...
-    @property
-    def record_path(self) -> Path: ...
+    def open_record(self) -> Record: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +147,7 @@ class Runner:
     def record(self) -> Record:
         """The record, opened on first use."""
         if self._record is None:
-            self._record = Record.open(self.project.record_path)
+            self._record = self.project.open_record()
         return self._record
 
     def close(self) -> None:
@@ -200,7 +199,7 @@ class Runner:
         chosen = self._workflow(workflow)
         if not task.strip():
             raise UserError("the task is empty", hint="say what is to be done")
-        job = self._begin(task, chosen, files, approve_all=approve_all, execute=execute, user=user)
+        job = await self._begin(task, chosen, files, approve_all=approve_all, execute=execute, user=user)
         return await self._carry_out(job, on_event)
 
     async def resume(
@@ -235,9 +234,14 @@ class Runner:
         asked = self.record.journal.questions(run_id)
         if decision and not asked:
             raise NotFound(f"run {run_id} asks nothing", hint="resume it without a decision")
-        row = self.record.resume_run(run_id)
-        for _ in asked if decision else ():
-            self.record.journal.answer(run_id, decision, answer or "")
+
+        def taken_up() -> RunRow:
+            row = self.record.resume_run(run_id)
+            for _ in asked if decision else ():
+                self.record.journal.answer(run_id, decision, answer or "")
+            return row
+
+        row = await self.record.committed(taken_up)
         job = _Job(
             row=row,
             workflow=chosen,
@@ -256,7 +260,7 @@ class Runner:
             PlanError: no plan type-checked.
             EngineError: the planner's engine failed.
         """
-        job = self._begin(task, FunctionWorkflow(_only_plan, PLAN, ""), files, execute=False)
+        job = await self._begin(task, FunctionWorkflow(_only_plan, PLAN, ""), files, execute=False)
         result = await self._carry_out(job, on_event)
         if result.error is not None:
             raise result.error
@@ -289,7 +293,7 @@ class Runner:
         self.project.expert(expert)
         granted = list(files)
         about = {"expert": expert, "columns": [asdict(column) for column in columns] if columns else None}
-        job = self._begin(
+        job = await self._begin(
             text, _call_workflow(about), granted, approve_all=approve_all, execute=execute, about=about
         )
         result = await self._carry_out(job, on_event)
@@ -427,7 +431,7 @@ class Runner:
             return FunctionWorkflow(_only_plan, PLAN, "")
         return self._workflow(kept.workflow)
 
-    def _begin(
+    async def _begin(
         self,
         task: str,
         workflow: Workflow,
@@ -441,22 +445,24 @@ class Runner:
         granted = _granted(files)
         settings = self.project.settings
         now = settings.clock()
-        run_id = self.record.begin_run(
-            task,
-            workflow=workflow.name,
-            inputs=granted,
-            settings={
-                **(about or {}),
-                "files": {name: str(path) for name, path in granted.items()},
-                "now": now.isoformat(),
-                "approve_all": approve_all,
-                "execute": execute,
-            },
-            limits={
-                name: getattr(settings, name)
-                for name in ("max_steps", "max_tokens", "max_seconds", "max_cost")
-            },
-            user=user or settings.user,
+        run_id = await self.record.committed(
+            self.record.beginning_run(
+                task,
+                workflow=workflow.name,
+                inputs=granted,
+                settings={
+                    **(about or {}),
+                    "files": {name: str(path) for name, path in granted.items()},
+                    "now": now.isoformat(),
+                    "approve_all": approve_all,
+                    "execute": execute,
+                },
+                limits={
+                    name: getattr(settings, name)
+                    for name in ("max_steps", "max_tokens", "max_seconds", "max_cost")
+                },
+                user=user or settings.user,
+            )
         )
         return _Job(self.record.run(run_id), workflow, granted, now, approve_all, execute)
 
@@ -516,19 +522,20 @@ class Runner:
             if run_id not in self._cancelled:
                 stopped = raised
         except BaseException as raised:
-            self.record.finish_run(run_id, "failed", error=repr(raised))
+            await self.record.committed(self.record.finishing_run(run_id, "failed", error=repr(raised)))
             raise
         finally:
             del self._at_work[run_id]
             self._cancelled.discard(run_id)
         result = self._result(run_id, state, error, caller, usage)
-        self.record.finish_run(
+        ended = self.record.finishing_run(
             run_id,
             result.status,
             answer=result.answer,
             error=error.message if error else "",
             missing=result.missing,
         )
+        await self.record.committed(ended)
         emit(result.as_event())
         if stopped is not None:
             raise stopped
@@ -559,7 +566,7 @@ class Runner:
         if self._driver is None:
             from speeddial.graph import Driver
 
-            path = self.record.path.with_name("checkpoints.db")
+            path = self.record.folder / "checkpoints.db"
             self._driver = Driver(path, self.record.redactor)
         return self._driver
 

@@ -7,6 +7,7 @@ table, that over the defaults here.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,7 +19,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from speeddial.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "SPEEDDIAL_"
+_PASSWORD_OPTION = re.compile(r"([?&][a-z]*password=)[^&]*")
 _Number = TypeVar("_Number", int, float)
+DURABILITIES = {
+    "normal": "a power loss may cost the last commits, a killed process costs none",
+    "full": "a power loss costs nothing; each commit waits for the disk",
+}
+"""What can be set for `record_durability`, and what it costs."""
 BASE_MODEL = "embedded:smollm2-135m-instruct"
 
 
@@ -35,7 +42,10 @@ class Settings:
     workspace: str = "workspace"
     """Folder that tools may read and write, relative to the project."""
     record: str = ".speeddial/record.db"
-    """Where the record stands, relative to the workspace."""
+    """Where the record stands: a file, relative to the workspace, or for several machines a ``postgresql://``
+    URL; then its redaction key and LangGraph's checkpoints stay in ``.speeddial`` in the workspace."""
+    record_durability: str = "normal"
+    """``normal`` or ``full``, see `DURABILITIES`; in Postgres ``normal`` is as the server is set."""
     user: str = ""
     """Whose runs these are, as the record notes it; for finding and erasing them."""
     timezone: str = ""
@@ -105,6 +115,12 @@ class Settings:
                 put(name, value, f"--{name.replace('_', '-')}")
         settings = cls(**values, sources={name: sources.get(name, "default") for name in names})
         settings.clock()
+        if settings.record_durability not in DURABILITIES:
+            source = settings.sources["record_durability"]
+            raise SettingsError(
+                f"{source}: record_durability = {settings.record_durability!r}",
+                hint=f"give one of: {', '.join(DURABILITIES)}",
+            )
         return settings
 
     def clock(self) -> datetime:
@@ -134,6 +150,16 @@ class Settings:
     def is_default(self, name: str) -> bool:
         """Whether nobody set this value."""
         return self.sources.get(name, "default") == "default"
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown; whatever else it is given it gives back."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    # The last @, so that nothing of a password with an @ or a / in it is left.
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}" + _PASSWORD_OPTION.sub(r"\1***", place)
 
 
 def project_table(root: Path) -> tuple[Path, dict[str, Any]]:

@@ -130,6 +130,5 @@ def export(
 
 def _record() -> Record:
     from speeddial.project import Project
-    from speeddial.record import Record
 
-    return Record.open(Project(Project.find()).record_path)
+    return Project(Project.find()).open_record()

@@ -29,14 +29,13 @@ def view(
     import webbrowser
 
     from speeddial.project import Project
-    from speeddial.record import Record
     from speeddial.viewer.server import Viewer
 
     def say(line: str) -> None:
         talk().print(f"[dim]{plain(line)}[/dim]")
 
     project = Project(Project.find())
-    with Record.open(project.record_path) as record:
+    with project.open_record() as record:
         viewer = Viewer(project, record, host=host, port=port, say=say)
         data(viewer.link)
         talk().print("Ctrl-C ends it")

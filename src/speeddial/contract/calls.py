@@ -9,6 +9,7 @@ from typing import Any
 
 from speeddial.contract import describe
 from speeddial.contract.contract import Contract
+from speeddial.contract.example import with_example
 from speeddial.contract.foreign import ordered
 from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import Schema, join, rewrite
@@ -71,7 +72,8 @@ class CallsContract(Contract):
     def load(self, value: Any) -> ToolCall:
         problems = self.check(value)
         if problems:
-            raise ContractViolation(problems, example=self._example_for(value))
+            told = with_example(problems, self.full_schema, value)
+            raise ContractViolation(told, example=self._example_for(value))
         return ToolCall(value["name"], value["arguments"])
 
     def parse(self, text: str) -> ToolCall:

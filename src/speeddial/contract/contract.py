@@ -10,7 +10,7 @@ from speeddial.contract import describe
 from speeddial.contract.binding import bind, is_bindable, taken_from_calls
 from speeddial.contract.check import check
 from speeddial.contract.decoded import ResolveContext
-from speeddial.contract.example import NoExample, example_of
+from speeddial.contract.example import NoExample, example_of, with_example
 from speeddial.contract.foreign import (
     needs_jsonschema,
     normalised,
@@ -211,7 +211,7 @@ class Contract:
                 return self._kind.load(value, "")
             except ContractViolation as error:
                 problems = list(error.problems)
-        raise ContractViolation(problems, example=self.example_text)
+        raise ContractViolation(with_example(problems, self.full_schema, value), example=self.example_text)
 
     def parse(self, text: str) -> Any:
         """The Python value of a model's output: one JSON text, checked strictly, nothing coerced.

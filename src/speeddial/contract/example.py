@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from speeddial.contract.check import check
+from speeddial.contract.check import check, dereferenced, tag_of
+from speeddial.contract.jsontext import write_json
 from speeddial.contract.regex_example import short_matches
-from speeddial.contract.schemas import Schema, resolve_reference, subschemas
+from speeddial.contract.schemas import COPIED_FROM, ONE_OF, Schema, resolve_reference, subschemas
+from speeddial.errors import Problem
 
 _DEEPEST = 40
 _LONGEST = 400
 _WORDS = "text"
+_SHORT_EXAMPLE = 60
+"""Characters of an example in a message that must be short."""
+
+_STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
 
 
 class NoExample(Exception):
@@ -70,6 +77,51 @@ def example_of(schema: Any, root: Schema, depth: int = 0) -> Any:
     if kind in ("integer", "number"):
         return _number(schema, root)
     return {"boolean": True, "null": None}[kind]
+
+
+def with_example(problems: list[Problem], root: Schema, value: Any) -> list[Problem]:
+    """The same problems, the first that a valid value can be given for with one.
+
+    None is given beside valid choices, which say more, and none where words of the request are wanted: a
+    small model takes the example's (`benchmarks/README.md`, repair).
+
+    Args:
+        value: what was checked; it tells which alternative is meant.
+    """
+    for index, problem in enumerate(problems):
+        schema = None if problem.valid else _schema_at(root, problem.path, value)
+        if schema is None or any(inner.keys() & {COPIED_FROM, ONE_OF} for _, inner in subschemas(schema)):
+            continue
+        with suppress(NoExample):
+            example = example_of(schema, root)
+            text = write_json(example)
+            if len(text) <= _SHORT_EXAMPLE and not check(example, schema, root):
+                return [*problems[:index], problem._replace(example=text), *problems[index + 1 :]]
+    return problems
+
+
+def _schema_at(root: Schema, path: str, value: Any) -> Schema | None:
+    """The subschema of a place; None where alternatives that nothing tells apart lie on the way."""
+    schema: Schema = dereferenced(root, root)
+    for key in _STEP.findall(path):
+        branches = schema.get("anyOf") or schema.get("oneOf")
+        if branches:
+            tagged = tag_of(branches, root)
+            told = value.get(tagged[0]) if tagged and isinstance(value, dict) else None
+            if tagged is None or not isinstance(told, str) or told not in tagged[1]:
+                return None
+            schema = dereferenced(tagged[1][told], root)
+        index = key.startswith("[")
+        below = schema.get("items") if index else schema.get("properties", {}).get(key)
+        found = dereferenced(below, root)
+        if not isinstance(found, dict):
+            return None
+        schema = found
+        try:
+            value = value[int(key[1:-1]) if index else key]
+        except (KeyError, IndexError, TypeError):
+            value = None
+    return schema
 
 
 def strings_of(schema: Schema) -> list[str]:

@@ -1,4 +1,4 @@
-"""Problems as a model reads them: what was wrong, what would be right, one valid example, within a budget."""
+"""Problems as a model reads them: what was wrong, what would be right, a valid value, within a budget."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from speeddial.record.journal import Approval, Journal, JournalEntry, JournalKey
 from speeddial.record.redact import Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
-from speeddial.record.store import Record
+from speeddial.record.store import Record, open_record
 
 __all__ = [
     "INTERRUPTED",
@@ -16,4 +16,5 @@ __all__ = [
     "Record",
     "Redactor",
     "RunRow",
+    "open_record",
 ]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from speeddial.record.rows import INTERRUPTED, RUNNING, RunRow
-from speeddial.record.selection import Selection
+from speeddial.record.selection import Selection, marks
 from speeddial.record.store import run_row
 
 if TYPE_CHECKING:
-    from speeddial.record.database import Database
+    from speeddial.record.database import Database, Row
     from speeddial.record.store import Record
 
 SPAN_FIELDS = (
@@ -97,12 +96,11 @@ class Browser:
     def summaries(self, runs: Sequence[RunRow]) -> list[RunSummary]:
         """These runs with their experts and counts."""
         ids = [run.id for run in runs]
-        marks = ", ".join("?" * len(ids))
         experts: dict[str, dict[str, None]] = {name: {} for name in ids}
         sums: dict[str, tuple[int, int, int, float]] = dict.fromkeys(ids, (0, 0, 0, 0.0))
         for row in self._database.read(
             "SELECT run, kind, expert, count(*), sum(tokens_in), sum(tokens_out), sum(cost)"
-            f" FROM interactions WHERE run IN ({marks}) GROUP BY run, kind, expert",
+            f" FROM interactions WHERE run IN ({marks(ids)}) GROUP BY run, kind, expert",
             ids,
         ):
             if row["kind"] == "model" and row["expert"]:
@@ -150,8 +148,9 @@ class Browser:
 
     def changed_spans(self, run: RunRow, newest: int, at_work: Collection[int]) -> list[tuple[Any, ...]]:
         """Rows of `SPAN_FIELDS` after `newest`, and of those that were at work."""
-        marks = ", ".join("?" * len(at_work))
-        return self._spans(f"run = ? AND (id > ? OR id IN ({marks}))", (run.id, newest, *at_work), run)
+        return self._spans(
+            f"run = ? AND (id > ? OR id IN ({marks(at_work)}))", (run.id, newest, *at_work), run
+        )
 
     def recent_spans(self, run: RunRow, since: float) -> list[tuple[Any, ...]]:
         """Rows of `SPAN_FIELDS` that are at work, or began or ended at this time (s since 1970) or later."""
@@ -162,9 +161,8 @@ class Browser:
 
     def changed(self, newest: str, at_work: Collection[str]) -> list[RunSummary]:
         """Runs that are at work, were so, or have this id or a later one; oldest first."""
-        marks = ", ".join("?" * len(at_work))
         rows = self._database.read(
-            f"SELECT {_NO_SUMS} FROM runs WHERE status = ? OR id >= ? OR id IN ({marks})"
+            f"SELECT {_NO_SUMS} FROM runs WHERE status = ? OR id >= ? OR id IN ({marks(at_work)})"
             " ORDER BY id DESC LIMIT ?",
             (RUNNING, newest, *at_work, _MOST_CHANGED),
         )
@@ -189,7 +187,7 @@ class Browser:
         between = column == "interaction"
         rows = self._database.read(
             f"SELECT {column}, count(*) FROM feedback WHERE {column}"
-            + (" BETWEEN ? AND ?" if between else f" IN ({', '.join('?' * len(ids))})")
+            + (" BETWEEN ? AND ?" if between else f" IN ({marks(ids)})")
             + f" GROUP BY {column}",
             (ids[0], ids[-1]) if between else ids,
         )
@@ -227,7 +225,7 @@ class Browser:
             condition += " AND runs.id < ?"
             parameters.append(before)
         if among is not None:
-            condition += f" AND runs.id IN ({', '.join('?' * len(among))})"
+            condition += f" AND runs.id IN ({marks(among)})"
             parameters.extend(among)
         inner = selection.of_interactions()
         if inner != Selection():
@@ -236,7 +234,7 @@ class Browser:
                 of_interactions += " AND interactions.tool <> ''"  # the index has no others
             few = self._few(of_interactions, values) if inner.expert or inner.tool else None
             if few is not None:
-                condition += f" AND runs.id IN ({', '.join('?' * len(few))})"
+                condition += f" AND runs.id IN ({marks(few)})"
                 parameters.extend(few)
             else:
                 condition += (
@@ -255,7 +253,7 @@ def has_feedback(database: Database) -> bool:
     return bool(database.read("SELECT 1 FROM migrations WHERE name = 'm004_feedback'"))
 
 
-def _span(row: sqlite3.Row, began_ns: int, dead: bool, feedback: int) -> tuple[Any, ...]:
+def _span(row: Row, began_ns: int, dead: bool, feedback: int) -> tuple[Any, ...]:
     *stored, started_ns, ended_ns, title = tuple(row)
     if dead and row["status"] == RUNNING:
         stored[SPAN_FIELDS.index("status")] = INTERRUPTED

@@ -1,142 +1,217 @@
-"""The record's SQLite file: connection, transactions, errors, and the seal that all values pass.
+"""What all databases of the record share: transactions, group commit, and the seal that all values pass.
 
-Every value that is written passes `Database.seal`: this is the one place where redaction happens and
-where Python values become columns. A transaction is committed before the caller goes on, so whatever
-was acknowledged survives ``kill -9``; with ``synchronous="normal"`` a power cut may cost the last
-commits (never the file), with ``"full"`` it does not.
+Every value that is written passes `Database.seal` or `Database.content`: this is the one place where
+redaction happens and where Python values become columns. SQL is the common subset of SQLite and PostgreSQL
+with ``?`` marks; what is one database's own stands in `sqlite` or `postgres`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import math
 import os
 import secrets
-import sqlite3
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-from speeddial.errors import RecordError, SpeeddialError, UserError
-from speeddial.record.migrations import migrate
+from speeddial.errors import RecordError, SpeeddialError
+from speeddial.record.commits import Commits, Pending, Write
 from speeddial.record.redact import Counts, Redactor
 
+T = TypeVar("T")
 Synchronous = Literal["normal", "full"]
-Connection = sqlite3.Connection
+Dialect = Literal["sqlite", "postgres"]
+Row = Any
+"""A row read: by column name and by position, and `keys()`."""
 
-_SHORTEST_WAIT, _LONGEST_WAIT = 0.0002, 0.002
-"""Seconds between tries while another process writes."""
 # json.dumps would make one for each call.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _CACHED_CONTENTS = 512
 _CACHED_CONTENT_CHARS = 65_536
 
 
-class Database:
-    """One SQLite file, shared by threads of this process and by other processes.
+class Cursor(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Row: ...
+    def fetchall(self) -> list[Row]: ...
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+class Connection(Protocol):
+    """A connection inside a transaction; SQLite's own is one."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+
+
+class Database(ABC):
+    """One database, shared by threads of this process and by other processes.
+
+    There is one writer at a time among all processes, so what a transaction has read stays so until it has
+    written, and rows are numbered in the order in which they are committed.
 
     Args:
-        path: the file; made with its folder when it is not there, readable by its owner only.
-        synchronous: ``normal`` or ``full``, see above.
-        redactor: None for the default rules under a key kept in `PATH.key`.
-        busy_timeout: seconds to wait while another process writes.
-
-    Raises:
-        UserError: the path cannot be a record.
-        RecordError: the disk refused.
+        name: of the place, for messages; without a password.
+        key_file: where the key of the surrogates stands; made when it is not there.
+        redactor: None for the default rules under that key.
     """
 
-    dialect = "sqlite"
+    dialect: ClassVar[Dialect]
+    errors: ClassVar[type[Exception]]
+    """The library's own, which are mapped to ours."""
+    path: Path | None = None
+    """The file, where it is one."""
 
-    def __init__(
-        self, path: Path, *, synchronous: Synchronous, redactor: Redactor | None, busy_timeout: float
-    ) -> None:
-        self.path = path
-        self._synchronous = synchronous
-        self._busy_timeout = busy_timeout
+    def __init__(self, name: str, key_file: Path, redactor: Redactor | None) -> None:
+        self.name = name
+        self._key_file = key_file
         self._given_redactor = redactor
         self._lock = threading.RLock()
         self._reader_lock = threading.Lock()
-        self._depth = 0
+        self._owner = 0
+        """Thread that is inside a transaction; 0 for none."""
         self._pid = os.getpid()
         self._sealed: OrderedDict[bytes, tuple[str, str, Counts]] = OrderedDict()
-        with self._mapped():
-            self._make_file()
-            self._writer = self._connect()
-            try:
-                self._use_wal(self._writer)
-                with self.writing() as db:
-                    migrate(db, str(path))
-                self._reader = self._connect()
-                self._reader.execute("PRAGMA query_only=ON")
-                # From here on `_begin` waits, and no other statement of the writer can find a lock.
-                self._writer.execute("PRAGMA busy_timeout=0")
-            except BaseException:
-                self._writer.close()
-                raise
+        self._commits = Commits(self._lock, self._transaction)
 
     def close(self) -> None:
-        """Close the file; the record cannot be used afterwards. Safe to call twice."""
+        """Commit what waits and close; the record cannot be used afterwards. Safe to call twice."""
+        if os.getpid() == self._pid:
+            self._commits.close()
         with self._lock, self._reader_lock:
-            self._reader.close()
-            self._writer.close()
+            self._disconnect()
+
+    @property
+    def folder(self) -> Path:
+        """Where the key stands, and whatever else belongs to the record but not into it."""
+        return self._key_file.parent
 
     @cached_property
     def redactor(self) -> Redactor:
         """The redactor of everything written here."""
-        return self._given_redactor or Redactor(_key(self.path.with_name(self.path.name + ".key")))
+        return self._given_redactor or Redactor(_key(self._key_file))
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Connection]:
         """One transaction, committed when the block ends; blocks may nest, the outermost one commits.
 
         The block holds the record for this thread: nothing in it may await.
 
         Raises:
-            RecordError: the disk refused; nothing of the transaction was written.
+            RecordError: it could not be written; nothing of the transaction was.
         """
-        with self._lock, self._mapped():
-            if os.getpid() != self._pid:
-                raise RecordError(
-                    f"{self.path} was opened in process {self._pid} and used in its fork {os.getpid()}",
-                    hint="call Record.open in the child process",
-                )
-            if self._depth:
-                yield self._writer
-                return
-            self._begin()
-            self._depth = 1
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                # SQLite has rolled back by itself after some errors (full disk), after others not.
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
-            finally:
-                self._depth = 0
+        if self._owner == threading.get_ident():
+            with self._mapped():
+                yield self._connection
+            return
+        with self._lock:
+            # What was handed in earlier stands earlier.
+            self._commits.lead()
+            with self._transaction() as db:
+                yield db
 
-    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """Rows as last committed, or inside `writing` as this transaction sees them.
+    def commit(self, write: Write[T]) -> T:
+        """Write, in a transaction shared with other threads and tasks, and wait for its commit.
 
         Raises:
-            RecordError: the file cannot be read.
+            RecordError: it could not be written.
+        """
+        if self._owner == threading.get_ident():
+            return write()
+        return self._commits.commit(write)
+
+    async def enqueue(self, write: Write[T]) -> Pending[T]:
+        """Hand a write in, for async code; see `Commits.enqueue`."""
+        return await self._commits.enqueue(write)
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows as last committed, or inside a transaction as it sees them.
+
+        Raises:
+            RecordError: it cannot be read.
         """
         with self._mapped():
-            if self._depth and self._lock.acquire(blocking=False):
-                try:
-                    return self._writer.execute(sql, parameters).fetchall()
-                finally:
-                    self._lock.release()
+            if self._owner == threading.get_ident():
+                return self._connection.execute(sql, parameters).fetchall()
             with self._reader_lock:
-                return self._reader.execute(sql, parameters).fetchall()
+                return self._fetch(sql, parameters)
+
+    @abstractmethod
+    def version(self) -> str:
+        """Another text than before when something may have been committed since, by any process.
+
+        Raises:
+            RecordError: it cannot be read.
+        """
+
+    @abstractmethod
+    def insert(self, db: Connection, table: str, columns: Mapping[str, Any]) -> int:
+        """Insert one row of sealed columns; returns its `id`, 0 where the table has none."""
+
+    @property
+    @abstractmethod
+    def _connection(self) -> Connection:
+        """The one that writes."""
+
+    @abstractmethod
+    def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Rows by the connection that only reads."""
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begin a transaction, when no other process is inside one."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Commit."""
+
+    @abstractmethod
+    def _rollback(self) -> None:
+        """Undo the transaction, if the error has not done so already."""
+
+    @abstractmethod
+    def _disconnect(self) -> None:
+        """Close the connections."""
+
+    @abstractmethod
+    def _explained(self, error: Any) -> SpeeddialError:
+        """The library's error as ours."""
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._mapped():
+            if os.getpid() != self._pid:
+                raise RecordError(
+                    f"{self.name} was opened in process {self._pid} and used in its fork {os.getpid()}",
+                    hint="call Record.open in the child process",
+                )
+            self._begin()
+            self._owner = threading.get_ident()
+            try:
+                yield self._connection
+                self._end()
+            except BaseException:
+                self._rollback()
+                raise
+            finally:
+                self._owner = 0
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except self.errors as error:
+            raise self._explained(error) from error
 
     def seal(
         self, values: Mapping[str, Any], json_columns: Collection[str] = ()
@@ -158,132 +233,63 @@ class Database:
             if value is None:
                 sealed[name] = None
             elif isinstance(value, str) and name not in json_columns:
-                sealed[name] = _storable(self.redactor.text(str(value), counts))
+                sealed[name] = self._storable(self.redactor.text(str(value), counts))
             elif isinstance(value, int | float) and name not in json_columns:
                 sealed[name] = value
             else:
                 sealed[name] = as_json(self.redactor.value(value, counts))
         return sealed, counts
 
-    def content(self, db: sqlite3.Connection, value: Any, counts: Counts) -> str:
+    def content(self, db: Connection, value: Any, counts: Counts) -> str:
         """Store a JSON value under the hash of its redacted text, once, and return ``sha256:HEX``.
 
         Args:
             counts: added to, also when the value was stored before.
         """
-        plain = as_json(value)
-        key = hashlib.sha256(plain.encode()).digest()
+        content = self.sealed_content(value, counts)
+        self.store(db, [content])
+        return content[0]
+
+    def sealed_content(self, value: Any, counts: Counts) -> tuple[str, str]:
+        """A JSON value's ``sha256:HEX`` and redacted text, ready for `store`."""
         # System prompts and tool schemas come back on every call: redacting one costs more than all
-        # the rest of a row.
-        known = self._sealed.get(key)
+        # the rest of a row, and its JSON six times what these bytes do.
+        try:
+            key = marshal.dumps(value)
+        except ValueError:
+            key = b""
+        # Taken out and put back as the newest, each in one step: threads seal at the same time.
+        known = self._sealed.pop(key, None)
         if known is None:
+            plain = as_json(value)
             found: Counts = Counts()
             redacted = self.redactor.value(value, found)
             body = plain if redacted == value else as_json(redacted)
             known = (f"sha256:{hashlib.sha256(body.encode()).hexdigest()}", body, found)
-            if len(body) <= _CACHED_CONTENT_CHARS:
-                self._sealed[key] = known
-                if len(self._sealed) > _CACHED_CONTENTS:
-                    self._sealed.popitem(last=False)
-        else:
-            self._sealed.move_to_end(key)
         name, body, found = known
+        if key and len(body) <= _CACHED_CONTENT_CHARS:
+            self._sealed[key] = known
+            if len(self._sealed) > _CACHED_CONTENTS:
+                self._sealed.popitem(last=False)
         counts.update(found)
-        db.execute("INSERT INTO contents (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, body))
-        return name
+        return name, body
 
-    def insert(self, db: sqlite3.Connection, table: str, columns: Mapping[str, Any]) -> int:
-        """Insert one row of sealed columns; returns its row number."""
-        names = ", ".join(columns)
-        marks = ", ".join("?" * len(columns))
-        cursor = db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(columns.values()))
-        return cursor.lastrowid or 0
-
-    def _make_file(self) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise UserError(
-                f"the record {self.path} cannot be opened: {error.strerror}",
-                hint="set `record` to a file in a folder that you may write",
-            ) from error
-
-    def _begin(self) -> None:
-        # SQLite's own wait grows to 100 ms a try; a commit takes one, so ours stays near that.
-        deadline = time.monotonic() + self._busy_timeout
-        wait = _SHORTEST_WAIT
-        while True:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    raise
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-        )
-        db.row_factory = sqlite3.Row
-        try:
-            db.execute(f"PRAGMA synchronous={self._synchronous}")
-            db.execute("PRAGMA foreign_keys=ON")
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-    def _use_wal(self, db: sqlite3.Connection) -> None:
-        # The switch does not honour the busy timeout when another process opens the same new file.
-        deadline = time.monotonic() + self._busy_timeout
-        while True:
-            try:
-                mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-                break
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(_LONGEST_WAIT)
-        if mode != "wal":
-            raise UserError(
-                f"the record {self.path} stands on a file system without shared memory (mode {mode})",
-                hint="set `record` to a file on a local disk",
+    def store(self, db: Connection, contents: Sequence[tuple[str, str]]) -> None:
+        """Store contents that are not there yet."""
+        if contents:
+            marks = ", ".join(["(?, ?)"] * len(contents))
+            db.execute(
+                f"INSERT INTO contents (hash, body) VALUES {marks} ON CONFLICT DO NOTHING",
+                [part for content in contents for part in content],
             )
 
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """SQLite's errors as ours."""
+    def _storable(self, text: str) -> str:
+        """`text` with lone surrogates, which no UTF-8 can hold, replaced by U+FFFD."""
         try:
-            yield
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error: sqlite3.Error) -> SpeeddialError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_NOTADB:
-            return UserError(f"{self.path} is not a Speeddial record ({error})", hint="name another file")
-        said = {
-            sqlite3.SQLITE_FULL: ("the disk is full", "free some space, then resume the run"),
-            sqlite3.SQLITE_IOERR: ("the disk failed or is full", "look at the disk, then resume the run"),
-            sqlite3.SQLITE_BUSY: (
-                f"another process kept the record locked for {self._busy_timeout:g} s",
-                "end the other process, then resume the run",
-            ),
-            sqlite3.SQLITE_READONLY: ("the file may only be read", "make it and its folder writable"),
-            sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", "look at its folder's permissions"),
-            sqlite3.SQLITE_CORRUPT: ("the file is damaged", "restore it from a copy, or name another file"),
-        }
-        what, hint = said.get(code, (str(error), ""))
-        return RecordError(
-            f"the record {self.path} could not be written or read: {what} ({error})", hint=hint
-        )
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
 
 
 def as_json(value: Any) -> str:
@@ -313,15 +319,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
-
-
-def _storable(text: str) -> str:
-    """`text` with lone surrogates, which no UTF-8 file can hold, replaced by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _key(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from speeddial.messages import Status
 from speeddial.record.browse import has_feedback
 from speeddial.record.database import Database
 from speeddial.record.rows import as_time
-from speeddial.record.selection import Selection
+from speeddial.record.selection import Selection, marks
 
 GENERALIST = "generalist"
 """Who is phoned when no expert could serve; not the name of an expert."""
@@ -153,10 +153,9 @@ def calibration(database: Database, expert: str) -> list[dict[str, Any]]:
 def hard_cases(database: Database, expert: str, limit: int = _HARD) -> list[dict[str, Any]]:
     """Decodes that an expert refused or got wrong, that were escalated or corrected, newest first."""
     escalated, corrected = set(_escalated(database, expert)), _corrected(database)
-    marks = ", ".join("?" * len(_HARD_STATUSES))
     rows = database.read(
         "SELECT id FROM interactions WHERE expert = ? AND kind = 'model'"
-        f" AND status IN ({marks}) ORDER BY id DESC LIMIT ?",
+        f" AND status IN ({marks(_HARD_STATUSES)}) ORDER BY id DESC LIMIT ?",
         (expert, *_HARD_STATUSES, limit),
     )
     newest = sorted({row["id"] for row in rows} | escalated | corrected, reverse=True)
@@ -166,7 +165,7 @@ def hard_cases(database: Database, expert: str, limit: int = _HARD) -> list[dict
         for row in database.read(
             "SELECT id, run, step, status, reason, error, confidence, started_ns,"
             f" substr(coalesce(parsed, raw, error), 1, {_TITLE}) AS title FROM interactions"
-            f" WHERE expert = ? AND kind = 'model' AND id IN ({', '.join('?' * len(some))}) ORDER BY id DESC",
+            f" WHERE expert = ? AND kind = 'model' AND id IN ({marks(some)}) ORDER BY id DESC",
             (expert, *some),
         ):
             status = (

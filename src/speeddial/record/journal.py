@@ -20,14 +20,13 @@ Questions to a person are kept here too: `ask` and `answer`.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from speeddial.errors import NotFound, RecordError, UserError
-from speeddial.record.database import Database
+from speeddial.record.database import Database, Row
 from speeddial.record.redact import Counts
 
 
@@ -144,6 +143,24 @@ class Journal:
                 (text, time.time_ns(), merged, *key),
             )
 
+    def keep(self, key: JournalKey, effect: str, result: Any) -> None:
+        """Write an act with its result at once, whether it was begun before or not.
+
+        Raises:
+            RecordError: it could not be written, or was finished with another result.
+        """
+        columns, counts = self._database.seal({"effect": effect, "result": result}, ("result",))
+        now = time.time_ns()
+        outcome = (columns["effect"], columns["result"] or "null", now, now, json.dumps(counts))
+        with self._database.writing() as db:
+            kept = db.execute(
+                "INSERT INTO journal (run, step, attempt, kind, effect, payload, result, begun_ns,"
+                " finished_ns, redactions) VALUES (?, ?, ?, ?, ?, 'null', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*self._sealed(key), *outcome),
+            )
+            if kept.rowcount != 1:
+                self.finish(key, result)
+
     def entries(self, run: str, *, unfinished: bool = False) -> list[JournalEntry]:
         """The run's entries in order of beginning; only those without a result when `unfinished`."""
         condition = " AND finished_ns IS NULL" if unfinished else ""
@@ -243,7 +260,7 @@ class Journal:
         ]
 
 
-def _entry(row: sqlite3.Row) -> JournalEntry:
+def _entry(row: Row) -> JournalEntry:
     return JournalEntry(
         JournalKey(row["run"], row["step"], row["attempt"], row["kind"]),
         row["effect"],
@@ -254,7 +271,7 @@ def _entry(row: sqlite3.Row) -> JournalEntry:
     )
 
 
-def _approval(row: sqlite3.Row) -> Approval:
+def _approval(row: Row) -> Approval:
     return Approval(
         row["run"],
         row["step"],

@@ -5,16 +5,19 @@ A migration is never edited once it has shipped: a change of the schema is a new
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from speeddial.errors import UserError
 
-Migration = Callable[[sqlite3.Connection], None]
+if TYPE_CHECKING:
+    from speeddial.record.database import Connection
+
+    Migration = Callable[[Connection], None]
 
 
-def m001_runs_and_interactions(db: sqlite3.Connection) -> None:
+def m001_runs_and_interactions(db: Connection) -> None:
     """Runs, interactions, and the content-addressed texts they refer to. Times are ns since 1970, UTC."""
     db.execute(
         """
@@ -94,7 +97,7 @@ def m001_runs_and_interactions(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX runs_not_ended ON runs(status) WHERE status = 'running'")
 
 
-def m002_journal(db: sqlite3.Connection) -> None:
+def m002_journal(db: Connection) -> None:
     """What resuming needs: the outcome of every paid or effectful call, and questions to a person."""
     db.execute(
         """
@@ -132,7 +135,7 @@ def m002_journal(db: sqlite3.Connection) -> None:
     )
 
 
-def m003_users_forks_and_tokens(db: sqlite3.Connection) -> None:
+def m003_users_forks_and_tokens(db: Connection) -> None:
     """Whose run it was, which run it was forked from, and how sure the model was of each token."""
     db.execute("ALTER TABLE runs ADD COLUMN user_id TEXT NOT NULL DEFAULT ''")
     db.execute("ALTER TABLE runs ADD COLUMN forked_from TEXT")
@@ -141,7 +144,7 @@ def m003_users_forks_and_tokens(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE interactions ADD COLUMN tokens TEXT")
 
 
-def m005_search_and_browsing(db: sqlite3.Connection) -> None:
+def m005_search_and_browsing(db: Connection) -> None:
     """Where texts stand, for full-text search; and indexes for lists, filters and sums.
 
     The table of texts itself is made by `SearchIndex`: each database has its own kind.
@@ -189,26 +192,37 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
-def applied(db: sqlite3.Connection) -> list[str]:
+def sqlite_tables(db: Connection) -> set[str]:
+    """Names of the tables of an SQLite file."""
+    return {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def applied(db: Connection, tables: Callable[[Connection], set[str]] = sqlite_tables) -> list[str]:
     """Names of the migrations that this database has, in order; empty for a new one."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone():
+    if "migrations" not in tables(db):
         return []
     return [row[0] for row in db.execute("SELECT name FROM migrations ORDER BY number")]
 
 
-def migrate(db: sqlite3.Connection, where: str, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+def migrate(
+    db: Connection,
+    where: str,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    tables: Callable[[Connection], set[str]] = sqlite_tables,
+) -> list[str]:
     """Bring the schema up to date inside the caller's transaction; returns the names newly applied.
 
     Args:
         where: the database's name for messages.
+        tables: tells which tables there are.
 
     Raises:
         UserError: the database is not a record, or was written by a newer Speeddial.
     """
-    have = applied(db)
+    have = applied(db, tables)
     names = [migration.__name__ for migration in migrations]
-    if not have and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        raise UserError(f"{where} is an SQLite file but not a Speeddial record", hint="name another file")
+    if not have and tables(db):
+        raise UserError(f"{where} is a database but not a Speeddial record", hint="name another one")
     if have != names[: len(have)]:
         unknown = [name for name in have if name not in names]
         raise UserError(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from speeddial.record.browse import has_feedback
 from speeddial.record.database import Connection, Database
 from speeddial.record.rows import as_time
 from speeddial.record.searchtext import Phrase, phrases, plain, snippet, split, words
-from speeddial.record.selection import Selection, first_id
+from speeddial.record.selection import Selection, first_id, marks
 
 _STEP = 500
 """Rows that are indexed in one transaction."""
@@ -211,18 +211,17 @@ class SearchIndex:
         )
         return [row["id"] for row in rows]
 
-    def _bodies(self, ids: Iterable[int]) -> dict[int, str]:
-        marks = ", ".join(str(int(number)) for number in ids)
-        if not marks:
+    def _bodies(self, ids: Collection[int]) -> dict[int, str]:
+        if not ids:
             return {}
+        numbers = ", ".join(map(str, ids))
         rows = self._database.read(
-            f"SELECT {self._words.key} AS id, body FROM search_text WHERE {self._words.key} IN ({marks})"
+            f"SELECT {self._words.key} AS id, body FROM search_text WHERE {self._words.key} IN ({numbers})"
         )
         return {row["id"]: row["body"] for row in rows}
 
     def _started(self, table: str, ids: Sequence[Any]) -> dict[Any, int]:
-        marks = ", ".join("?" * len(ids))
-        rows = self._database.read(f"SELECT id, started_ns FROM {table} WHERE id IN ({marks})", ids)
+        rows = self._database.read(f"SELECT id, started_ns FROM {table} WHERE id IN ({marks(ids)})", ids)
         return {row["id"]: row["started_ns"] for row in rows}
 
     # ---- indexing ----
@@ -314,7 +313,7 @@ class SearchIndex:
         """Those runs that have no document yet, oldest first."""
         names = sorted(ids)
         return self._database.read(
-            f"SELECT {_RUN_COLUMNS}, NULL AS document FROM runs WHERE id IN ({', '.join('?' * len(names))})"
+            f"SELECT {_RUN_COLUMNS}, NULL AS document FROM runs WHERE id IN ({marks(names)})"
             " AND NOT EXISTS (SELECT 1 FROM search_documents WHERE run = runs.id AND kind = 'run')"
             " ORDER BY id",
             names,
@@ -368,16 +367,14 @@ class _Batch:
             row["content"]
             for some in _some(list(keys.values()))
             for row in database.read(
-                f"SELECT content FROM search_documents WHERE content IN ({', '.join('?' * len(some))})", some
+                f"SELECT content FROM search_documents WHERE content IN ({marks(some)})", some
             )
         }
         fresh = [name for name, key in keys.items() if key not in known]
         self._texts = {
             row["hash"]: _message(json.loads(row["body"]))
             for some in _some(fresh)
-            for row in database.read(
-                f"SELECT hash, body FROM contents WHERE hash IN ({', '.join('?' * len(some))})", some
-            )
+            for row in database.read(f"SELECT hash, body FROM contents WHERE hash IN ({marks(some)})", some)
         }
 
     def contents_of(self, row: Any) -> list[tuple[int, str]]:

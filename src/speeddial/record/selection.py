@@ -38,7 +38,7 @@ class Selection:
 
         def one_of(column: str, choices: tuple[str, ...]) -> str:
             parameters.extend(choices)
-            return f"{column} IN ({', '.join('?' * len(choices))})"
+            return f"{column} IN ({marks(choices)})"
 
         for column, choices in (
             ("interactions.run", self.runs),
@@ -88,7 +88,7 @@ class Selection:
             ("user_id", (self.user,) if self.user else ()),
         ):
             if choices:
-                holds(f"runs.{column} IN ({', '.join('?' * len(choices))})", choices)
+                holds(f"runs.{column} IN ({marks(choices)})", choices)
         # By the id as well: it begins with the time, and the primary key finds the place.
         if self.since is not None:
             ns = _ns(self.since)
@@ -97,6 +97,11 @@ class Selection:
             ns = _ns(self.until)
             holds("runs.started_ns < ? AND runs.id < ?", (ns, first_id(ns + 1_000_000)))
         return " AND ".join(conditions) or "1 = 1", parameters
+
+
+def marks(values: Collection[Any]) -> str:
+    """As many parameters' marks as there are values, for ``IN (...)``; of none, what nothing is in."""
+    return ", ".join("?" * len(values)) or "NULL"
 
 
 def _ns(moment: datetime) -> int:

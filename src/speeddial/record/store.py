@@ -9,9 +9,12 @@
 
 A row is written when something starts and updated when it ends, so a run at work can be looked at and
 a crash leaves evidence: rows still ``running`` whose writer has died are reported ``interrupted``.
-Each method is one committed transaction; `writing()` joins several into one. All methods are
-synchronous and may be called from any thread; async code calls them directly (a commit takes less
-than handing it to a thread, see `benchmarks/README.md`).
+Each method is a commit; `writing()` joins several into one. They may be called from any thread, and threads
+that write at the same time share a commit. Async code hands its writes in and awaits them where it must
+know that they are on disk, so that a slow disk holds up nobody else on the loop:
+
+    asked = await record.enqueue(record.starting(run, "model", ...))       # in order, not yet waited for
+    row = await record.committed(record.finishing(asked, "exact", ...))    # both are on disk
 """
 
 from __future__ import annotations
@@ -19,24 +22,25 @@ from __future__ import annotations
 import json
 import platform
 import secrets
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
-from speeddial.record.database import Database, Synchronous
+from speeddial.record.commits import Pending, Write
+from speeddial.record.database import Database, Row, Synchronous
 from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 from speeddial.record.writer import Writer
+from speeddial.settings import Settings
 
 if TYPE_CHECKING:
     from speeddial.record.browse import Browser
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
     from speeddial.record.selection import Selection
 
 Kind = Literal["plan", "model", "tool"]
+Given = ParamSpec("Given")
+T = TypeVar("T")
 
 _RUN_COLUMNS = """
     runs.*,
@@ -54,6 +60,19 @@ _RUN_COLUMNS = """
 """
 _JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
 _ROWS_AT_ONCE = 500
+_NO_LIMIT = 2**62
+
+
+def _at_once(
+    prepare: Callable[Concatenate[Record, Given], Write[T]],
+) -> Callable[Concatenate[Record, Given], T]:
+    """The method that writes and waits, from the one that only prepares."""
+
+    @wraps(prepare)
+    def written(self: Record, /, *args: Given.args, **kwargs: Given.kwargs) -> T:
+        return self.database.commit(prepare(self, *args, **kwargs))
+
+    return written
 
 
 class Record:
@@ -66,8 +85,9 @@ class Record:
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        place: str | Path,
         *,
+        folder: Path | None = None,
         synchronous: Synchronous = "normal",
         redactor: Redactor | None = None,
         busy_timeout: float = 30.0,
@@ -75,27 +95,51 @@ class Record:
         """Open a record, making it when it is not there and bringing an older one up to date.
 
         Args:
-            path: the SQLite file, for example ``workspace/.speeddial/record.db``.
+            place: an SQLite file, for example ``workspace/.speeddial/record.db``, or a URL,
+                ``postgresql://USER:PASSWORD@HOST/DATABASE``.
+            folder: where the redaction key of a record with a URL stands; ``.speeddial`` in the current
+                folder unless given. A file's key stands beside it.
             synchronous: ``normal``: nothing acknowledged is lost on ``kill -9``, a power cut may cost
                 the last commits; ``full``: a power cut costs nothing either, each commit waits for the disk.
-            redactor: None for the default rules under a key kept in ``PATH.key``.
+            redactor: None for the default rules under that key.
             busy_timeout: seconds to wait while another process writes.
 
         Raises:
-            UserError: not a record, written by a newer Speeddial, or not a place for a file.
-            RecordError: the disk refused.
+            UserError: not a record, written by a newer Speeddial, no place for a file, or psycopg is absent.
+            RecordError: the disk or the server refused.
         """
-        if "://" in str(path):
-            raise UserError(
-                f"record: {str(path).partition('://')[0]!r} URLs are not supported by this version",
-                hint="set `record` to a file path",
+        scheme = str(place).partition("://")[0] if "://" in str(place) else ""
+        if not scheme:
+            from speeddial.record.sqlite import SqliteDatabase
+
+            return cls(
+                SqliteDatabase(
+                    Path(place), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
+                )
             )
+        if scheme not in ("postgresql", "postgres"):
+            raise UserError(
+                f"record: {scheme!r} URLs are not supported",
+                hint="set `record` to a file path or a postgresql:// URL",
+            )
+        try:
+            from speeddial.record.postgres import PostgresDatabase
+        except ImportError as error:
+            raise UserError(
+                'a record in Postgres needs psycopg: pip install "speeddial[postgres]"'
+            ) from error
         return cls(
-            Database(Path(path), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout)
+            PostgresDatabase(
+                str(place),
+                folder or Path(".speeddial"),
+                synchronous=synchronous,
+                redactor=redactor,
+                busy_timeout=busy_timeout,
+            )
         )
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Commit what waits and close; safe to call twice."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -112,9 +156,19 @@ class Record:
         return self._database
 
     @property
-    def path(self) -> Path:
-        """The SQLite file."""
+    def path(self) -> Path | None:
+        """The SQLite file; None in Postgres."""
         return self._database.path
+
+    @property
+    def name(self) -> str:
+        """Its file or URL, for people; without a password."""
+        return self._database.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the redaction key stands, and whatever else belongs to the record but not into it."""
+        return self._database.folder
 
     @property
     def redactor(self) -> Redactor:
@@ -164,9 +218,31 @@ class Record:
         with self._database.writing():
             yield
 
+    async def enqueue(self, write: Write[T]) -> Pending[T]:
+        """Hand in a write for the next commit, in order; await what this gives to know that it is on disk.
+
+        Waits by itself only while many others wait for the disk.
+
+        Args:
+            write: `starting`, `finishing`, or any function that calls this record's methods and changes
+                nothing else; it may be called twice.
+
+        Raises:
+            RecordError: the record is closed, or was waited for and could not be written.
+        """
+        return await self._database.enqueue(write)
+
+    async def committed(self, write: Write[T]) -> T:
+        """Write, in a commit shared with others, and give what the write gave when it is on disk.
+
+        Raises:
+            RecordError: it could not be written.
+        """
+        return await (await self.enqueue(write))
+
     # ---- runs ----
 
-    def begin_run(
+    def beginning_run(
         self,
         task: str,
         *,
@@ -178,8 +254,8 @@ class Record:
         user: str = "",
         forked_from: str | None = None,
         forked_step: int | None = None,
-    ) -> str:
-        """Write a new run as ``running`` and return its id, which sorts by start.
+    ) -> Write[str]:
+        """A new run, ``running``, to be written; gives its id, which sorts by start.
 
         Args:
             inputs: names of the files that the run was granted.
@@ -213,9 +289,15 @@ class Record:
             }
         )
         columns["redactions"] = json.dumps(counts)
-        with self._database.writing() as db:
-            self._database.insert(db, "runs", columns)
-        return run
+
+        def write() -> str:
+            with self._database.writing() as db:
+                self._database.insert(db, "runs", columns)
+            return run
+
+        return write
+
+    begin_run = _at_once(beginning_run)
 
     def resume_run(self, run: str) -> RunRow:
         """Mark a run as running again, in this process, and return it with its interactions.
@@ -250,10 +332,10 @@ class Record:
             )
         return self.run(run)
 
-    def finish_run(
+    def finishing_run(
         self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
-    ) -> None:
-        """End a run.
+    ) -> Write[str]:
+        """The end of a run, to be written; gives its id.
 
         Args:
             status: done, partial, failed, limit, waiting or cancelled.
@@ -269,7 +351,9 @@ class Record:
             "missing": list(missing),
             "ended_ns": time.time_ns(),
         }
-        self._finish("runs", run, changes)
+        return self._ending("runs", run, changes)
+
+    finish_run = _at_once(finishing_run)
 
     def runs(self, limit: int = 20, *, status: str | None = None, before: str | None = None) -> list[RunRow]:
         """Runs without their interactions, newest first.
@@ -278,7 +362,7 @@ class Record:
             status: only these; ``running`` means its writer lives, ``interrupted`` that it died.
             before: only runs older than this id, for paging.
         """
-        conditions, parameters = ["1"], list[Any]()
+        conditions, parameters = ["1 = 1"], list[Any]()
         if status is not None:
             stored = RUNNING if status == INTERRUPTED else status
             conditions.append("status = ?")
@@ -287,7 +371,7 @@ class Record:
             conditions.append("id < ?")
             parameters.append(before)
         # What runs and what was interrupted is told apart only here, and there are never many of both.
-        sql_limit = -1 if status in (RUNNING, INTERRUPTED) else limit
+        sql_limit = _NO_LIMIT if status in (RUNNING, INTERRUPTED) else limit
         rows = self._database.read(
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
             (*parameters, sql_limit),
@@ -332,8 +416,9 @@ class Record:
             rows = []
         else:
             rows = self._database.read(
-                "SELECT id FROM runs WHERE substr(id, 1, ?1) = ?2 OR substr(id, -?1) = ?2 LIMIT 3",
-                (len(name), name),
+                "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, length(id) + 1 - ?) = ?"
+                " LIMIT 3",
+                (len(name), name, len(name), name),
             )
         if len(rows) == 1:
             return str(rows[0]["id"])
@@ -343,7 +428,7 @@ class Record:
 
     # ---- interactions ----
 
-    def start_interaction(
+    def starting(
         self,
         run: str,
         kind: Kind,
@@ -366,8 +451,8 @@ class Record:
         arguments: Any = None,
         resolved: Any = None,
         idempotency_key: str = "",
-    ) -> int:
-        """Write that an exchange with a model or tool begins, and return its id.
+    ) -> Write[int]:
+        """That an exchange with a model or tool begins, to be written; gives the row's id.
 
         Args:
             parent: see `InteractionRow`, as for all that are not named here.
@@ -402,21 +487,31 @@ class Record:
             },
             _JSON_COLUMNS,
         )
-        with self._database.writing() as db:
-            contents = [
-                message.as_dict() if isinstance(message, Message) else dict(message) for message in messages
-            ]
-            columns["messages"] = json.dumps(
-                [self._database.content(db, message, counts) for message in contents]
+        contents = [
+            self._database.sealed_content(
+                message.as_dict() if isinstance(message, Message) else dict(message), counts
             )
-            columns["tools"] = self._database.content(db, list(tools), counts) if tools else None
-            columns["schema"] = None if schema is None else self._database.content(db, schema, counts)
-            columns["redactions"] = json.dumps(counts)
-            return self._database.insert(db, "interactions", columns)
+            for message in messages
+        ]
+        columns["messages"] = json.dumps([name for name, _ in contents])
+        for column, content in (("tools", list(tools) or None), ("schema", schema)):
+            if content is not None:
+                contents.append(self._database.sealed_content(content, counts))
+                columns[column] = contents[-1][0]
+        columns["redactions"] = json.dumps(counts)
 
-    def finish_interaction(
+        def write() -> int:
+            with self._database.writing() as db:
+                self._database.store(db, contents)
+                return self._database.insert(db, "interactions", columns)
+
+        return write
+
+    start_interaction = _at_once(starting)
+
+    def finishing(
         self,
-        interaction: int,
+        interaction: int | Pending[int],
         status: str,
         *,
         raw: str | None = None,
@@ -434,10 +529,11 @@ class Record:
         tokens_forced: int = 0,
         cost: float = 0.0,
         latency_ms: float | None = None,
-    ) -> None:
-        """Write how an exchange came out; its result may be used when this returns.
+    ) -> Write[int]:
+        """How an exchange came out, to be written; its result may be used when that is committed.
 
         Args:
+            interaction: its id, or its start that was handed in.
             status: a `Status` for decodes; done, failed or unknown_outcome for tools.
             tokens: characters and probability of each token of `raw`, see `InteractionRow.tokens`.
             parsed: the call or plan as decoded JSON, only when it passed strict validation.
@@ -470,7 +566,9 @@ class Record:
             changes["resolved"] = resolved
         if latency_ms is not None:
             changes["latency_ms"] = latency_ms
-        self._finish("interactions", interaction, changes)
+        return self._ending("interactions", interaction, changes)
+
+    finish_interaction = _at_once(finishing)
 
     def interaction(self, interaction: int) -> InteractionRow:
         """One interaction with its messages.
@@ -480,7 +578,7 @@ class Record:
         """
         rows = self._database.read("SELECT * FROM interactions WHERE id = ?", (interaction,))
         if not rows:
-            raise NotFound(f"there is no interaction {interaction} in {self.path}")
+            raise NotFound(f"there is no interaction {interaction} in {self.name}")
         found = _interaction_row(rows[0], self._contents(rows))
         return _interrupted(found) if self.run_alone(found.run).status == INTERRUPTED else found
 
@@ -519,45 +617,70 @@ class Record:
                 return
             last = rows[-1]["id"]
 
-    def _contents(self, rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
+    def _contents(self, rows: Sequence[Row]) -> dict[str, Any]:
         """hash -> value of all that these rows refer to."""
         hashes = {name for row in rows for name in json.loads(row["messages"])}
         hashes |= {row[column] for row in rows for column in ("tools", "schema") if row[column]}
-        found = self._database.read(
-            "SELECT hash, body FROM contents WHERE hash IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(hashes)),),
-        )
-        return {row["hash"]: json.loads(row["body"]) for row in found}
+        wanted = sorted(hashes)
+        found: dict[str, Any] = {}
+        for start in range(0, len(wanted), _ROWS_AT_ONCE):
+            names = wanted[start : start + _ROWS_AT_ONCE]
+            marks = ", ".join("?" * len(names))
+            read = self._database.read(f"SELECT hash, body FROM contents WHERE hash IN ({marks})", names)
+            found |= {row["hash"]: json.loads(row["body"]) for row in read}
+        return found
 
-    def _finish(self, table: str, key: str | int, changes: Mapping[str, Any]) -> None:
+    def _ending(self, table: str, key: T | Pending[T], changes: Mapping[str, Any]) -> Write[T]:
         columns, counts = self._database.seal(changes, _JSON_COLUMNS)
-        with self._database.writing() as db:
-            before = db.execute(
-                f"SELECT status, started_ns, redactions FROM {table} WHERE id = ?", (key,)
-            ).fetchone()
-            if before is None or before["status"] != RUNNING:
-                state = "is not on record" if before is None else f"has already ended ({before['status']})"
-                raise RecordError(f"{table}: {key} cannot be finished: it {state}")
-            if counts:
-                columns["redactions"] = json.dumps(Counts(json.loads(before["redactions"])) + counts)
-            if table == "interactions" and "latency_ms" not in columns:
-                columns["latency_ms"] = (columns["ended_ns"] - before["started_ns"]) / 1e6
-            assignments = ", ".join(f"{name} = ?" for name in columns)
-            db.execute(f"UPDATE {table} SET {assignments} WHERE id = ?", (*columns.values(), key))
+        assignments = [f"{name} = ?" for name in columns]
+        values = list(columns.values())
+        if table == "interactions" and "latency_ms" not in columns:
+            assignments.append("latency_ms = (? - started_ns) / 1e6")
+            values.append(columns["ended_ns"])
+        update = f"UPDATE {table} SET {', '.join(assignments)} WHERE id = ? AND status = '{RUNNING}'"
+
+        def write() -> T:
+            row = key.given() if isinstance(key, Pending) else key
+            with self._database.writing() as db:
+                if db.execute(update, (*values, row)).rowcount != 1:
+                    found = db.execute(f"SELECT status FROM {table} WHERE id = ?", (row,)).fetchone()
+                    state = "is not on record" if found is None else f"has already ended ({found[0]})"
+                    raise RecordError(f"{table}: {row} cannot be finished: it {state}")
+                if counts:
+                    before = db.execute(f"SELECT redactions FROM {table} WHERE id = ?", (row,)).fetchone()
+                    merged = json.dumps(Counts(json.loads(before[0])) + counts)
+                    db.execute(f"UPDATE {table} SET redactions = ? WHERE id = ?", (merged, row))
+            return row
+
+        return write
 
     def _no_run(self, name: str) -> NotFound:
         latest = [row["id"] for row in self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 3")]
         return NotFound(
-            f"there is no run {name!r} in {self.path}",
+            f"there is no run {name!r} in {self.name}",
             hint=f"latest runs: {', '.join(latest)}" if latest else "no run is on record yet",
         )
+
+
+def open_record(settings: Settings, workspace: Path) -> Record:
+    """The record of a project.
+
+    Raises:
+        UserError, RecordError: see `Record.open`.
+    """
+    place = settings.record
+    return Record.open(
+        place if "://" in place else workspace / place,
+        folder=workspace / ".speeddial",
+        synchronous="full" if settings.record_durability == "full" else "normal",
+    )
 
 
 def _rounded(probability: float | None) -> float | None:
     return None if probability is None else round(probability, 4)
 
 
-def run_row(row: sqlite3.Row) -> RunRow:
+def run_row(row: Row) -> RunRow:
     """The row as it is to be read; a run whose writer has died reads `INTERRUPTED`."""
     status = row["status"]
     if status == RUNNING:
@@ -579,7 +702,7 @@ def run_row(row: sqlite3.Row) -> RunRow:
     )
 
 
-def _interaction_row(row: sqlite3.Row, contents: Mapping[str, Any]) -> InteractionRow:
+def _interaction_row(row: Row, contents: Mapping[str, Any]) -> InteractionRow:
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
     for name in _JSON_COLUMNS:
         values[name] = None if values[name] is None else json.loads(values[name])

@@ -189,7 +189,8 @@ class Api:
             except SpeeddialError as error:
                 return _told(error)
             tail = RunTail(browser, run, last)
-        return StreamingResponse(stream(tail, self._stopping), media_type="text/event-stream")
+        events = stream(tail, self._record.database, self._stopping)
+        return StreamingResponse(events, media_type="text/event-stream")
 
     # ---- changing ----
 

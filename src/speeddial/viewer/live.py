@@ -1,7 +1,7 @@
 """The live tail: what is written to the record, by any process, as server-sent events.
 
-The record is looked at a few times a second; what changed since the last look is sent. An event's id
-holds all that a client needs to go on after a break: what it saw last, and what was at work then.
+A few times a second the record is asked whether anything was written, and if so, what changed is sent. An
+event's id holds all that a client needs to go on after a break: what it saw last, and what was at work then.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, Protocol
 from starlette.concurrency import run_in_threadpool
 
 from speeddial.record.browse import SPAN_FIELDS, Browser
-from speeddial.record.database import as_json
+from speeddial.record.database import Database, as_json
 from speeddial.record.rows import RUNNING
 from speeddial.record.selection import first_id
 
 POLL = 0.3
-"""Seconds between looks."""
+"""Seconds between questions whether anything was written."""
+_LOOK_ANYWAY = 3.0
 _KEEPALIVE = 15.0
 _BEFORE = 30.0
 """Seconds back from which a new client is told: it read its page a moment before it came here."""
@@ -40,12 +41,18 @@ class Tail(Protocol):
         """Events since the last look: name and data."""
 
 
-async def stream(tail: Tail, stopping: asyncio.Event) -> AsyncIterator[str]:
+async def stream(tail: Tail, database: Database, stopping: asyncio.Event) -> AsyncIterator[str]:
     """Server-sent events of a tail, until the server stops or the client goes."""
     quiet_since = time.monotonic()
+    looked, version = 0.0, ""
     yield "retry: 1000\n\n"
     while not stopping.is_set():
-        events = await run_in_threadpool(tail.look)
+        before, version = version, await run_in_threadpool(database.version)
+        events: list[tuple[str, Any]] = []
+        # A writer that dies commits nothing more, and its runs are interrupted all the same.
+        if version != before or time.monotonic() - looked > _LOOK_ANYWAY:
+            looked = time.monotonic()
+            events = await run_in_threadpool(tail.look)
         for number, (name, data) in enumerate(events, start=1):
             # A client that was cut off within a batch is to get all of it again.
             mark = f"id: {tail.last}\n" if number == len(events) else ""
