@@ -1,17 +1,22 @@
-"""What recording costs a call: committed before use, in both durabilities, alone and with other processes.
+"""What recording costs a call: committed before use, in both durabilities, alone and with others.
 
-    python benchmarks/record.py [--folder DIR] [--rows 3000] [--texts FILE_OR_FOLDER]
+    python benchmarks/record.py [--folder DIR] [--rows 3000] [--texts FILE_OR_FOLDER] [--url postgresql://...]
 
 An interaction is what an expert's call writes: system prompt, twelve tool schemas, a request, a call,
-a receipt. With --texts, the redaction's finds in public texts (where there should be none) are counted too.
+a receipt; it is written at its start and at its end. The peer is the plainest way to the same row: one
+INSERT of its JSON when it has ended, SQLite's autocommit, ``synchronous=OFF`` (Arize Phoenix's setting; a
+power cut may cost the whole file), nothing redacted, nothing shared. With --texts, the redaction's finds in
+public texts (where there should be none) are counted too.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import lzma
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -19,12 +24,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from speeddial.messages import Message
 from speeddial.record import JournalKey, Record, Redactor
+from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Synchronous
 
+PRODUCERS = (1, 8, 32)
 SYNCHRONOUS: tuple[Synchronous, ...] = ("normal", "full")
 CALL = {"name": "create_reminder", "arguments": {"text": "call the dentist", "date": "tomorrow", "time": "9"}}
 RAW = '{"name":"create_reminder","arguments":{"text":"call the dentist","date":"tomorrow","time":"9"}}'
@@ -48,31 +56,46 @@ TOOLS = [
 ]
 
 
-def start(record: Record, run: str, number: int) -> int:
-    return record.start_interaction(
+RECEIPT = {"constrained": True, "backend": "llguidance 1.9.1 via outlines 1.3.3"}
+
+
+def starting(record: Record, run: str, number: int) -> Write[int]:
+    return record.starting(
         run,
         "model",
         step=1,
         expert="organizer",
         model="embedded:smollm2-135m-instruct",
-        messages=[SYSTEM, Message("user", f"remind me tomorrow at 9 to call the dentist, number {number}")],
+        messages=messages(number),
         tools=TOOLS,
         schema_hash="sha256:" + "ab" * 32,
     )
 
 
-def finish(record: Record, interaction: int) -> None:
-    record.finish_interaction(
-        interaction,
+def finishing(record: Record, asked: int | Pending[int]) -> Write[int]:
+    return record.finishing(
+        asked,
         "exact",
         raw=RAW,
         parsed=CALL,
-        receipt={"constrained": True, "backend": "llguidance 1.9.1 via outlines 1.3.3"},
+        receipt=RECEIPT,
         confidence=0.97,
         tokens_in=120,
         tokens_out=34,
         tokens_forced=20,
     )
+
+
+def messages(number: int) -> list[Message]:
+    return [SYSTEM, Message("user", f"remind me tomorrow at 9 to call the dentist, number {number}")]
+
+
+def start(record: Record, run: str, number: int) -> int:
+    return record.database.commit(starting(record, run, number))
+
+
+def finish(record: Record, interaction: int) -> None:
+    record.database.commit(finishing(record, interaction))
 
 
 def tool_step(record: Record, run: str, number: int) -> None:
@@ -119,13 +142,72 @@ def one_process(folder: Path, rows: int, synchronous: Synchronous) -> None:
     show("opening a record", timed(lambda _: Record.open(folder / f"{synchronous}.db").close(), 20))
 
 
-async def threads() -> list[float]:
-    taken = []
-    for _ in range(1000):
+def plain_inserts(folder: Path, rows: int) -> float:
+    """Interactions a second of the peer."""
+    with closing(sqlite3.connect(folder / "plain.db", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("CREATE TABLE spans (id INTEGER PRIMARY KEY, run TEXT, started REAL, body TEXT)")
+        db.execute("CREATE INDEX spans_of_run ON spans(run)")
         began = time.perf_counter()
-        await asyncio.to_thread(int)
-        taken.append(time.perf_counter() - began)
-    return taken
+        for number in range(rows):
+            body = {
+                "messages": [message.as_dict() for message in messages(number)],
+                "tools": TOOLS,
+                "raw": RAW,
+                "parsed": CALL,
+                "receipt": RECEIPT,
+                "status": "exact",
+            }
+            db.execute(
+                "INSERT INTO spans (run, started, body) VALUES ('r', ?, ?)", (time.time(), json.dumps(body))
+            )
+        return rows / (time.perf_counter() - began)
+
+
+async def grouped(record: Record, producers: int, rows: int) -> tuple[float, list[float], list[float]]:
+    """Interactions a second by so many tasks; what each call paid and how long it waited, in seconds."""
+    run = await record.committed(record.beginning_run("benchmark"))
+    paid, waited = list[float](), list[float]()
+
+    async def produce(first: int) -> None:
+        for number in range(first, rows, producers):
+            moments = [time.perf_counter()]
+            asked = await record.enqueue(starting(record, run, number))
+            end = await record.enqueue(finishing(record, asked))
+            moments.append(time.perf_counter())
+            await end
+            paid.append(moments[1] - moments[0])
+            waited.append(time.perf_counter() - moments[1])
+
+    began = time.perf_counter()
+    await asyncio.gather(*(produce(number) for number in range(producers)))
+    return rows / (time.perf_counter() - began), paid, waited
+
+
+def group_commit(folder: Path, rows: int, url: str) -> None:
+    plain = plain_inserts(folder, rows)
+    print(f"\nplain inserts, synchronous=OFF: {plain:.0f} interactions a second")
+    print("| tasks | durability | interactions/s | of plain | paid µs, p50 / p99 | ack ms, p50 / p99 |")
+    print("|---|---|---|---|---|---|")
+    for synchronous in SYNCHRONOUS:
+        for producers in PRODUCERS:
+            place = url or folder / f"grouped-{synchronous}.db"
+            with Record.open(place, folder=folder, synchronous=synchronous) as record:
+                asyncio.run(grouped(record, producers, producers * 10))  # first pages, imports
+                # One task alone waits for each commit, on a slow disk for minutes.
+                count = rows if producers > 1 else rows // 10
+                rate, paid, waited = asyncio.run(grouped(record, producers, count))
+            print(
+                f"| {producers} | {synchronous} | {rate:.0f} | {rate / plain:.2f}"
+                f" | {at(paid, 0.5) * 1e6:.0f} / {at(paid, 0.99) * 1e6:.0f}"
+                f" | {at(waited, 0.5) * 1e3:.2f} / {at(waited, 0.99) * 1e3:.2f} |",
+                flush=True,
+            )
+
+
+def at(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
 
 
 def several_processes(folder: Path, rows: int, processes: int) -> None:
@@ -187,6 +269,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--texts", type=Path)
+    parser.add_argument("--url", default="", help="of an empty PostgreSQL database, for group commit")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -196,8 +279,8 @@ def main() -> None:
         folder = Path(name)
         for synchronous in SYNCHRONOUS:
             one_process(folder, options.rows, synchronous)
-        show("handing nothing to a thread (asyncio)", asyncio.run(threads()))
         several_processes(folder, options.rows // 3, 3)
+        group_commit(folder, options.rows, options.url)
     redaction(options.texts)
 
 

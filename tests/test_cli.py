@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer
+from otlp_receiver import otlp_endpoint
 
 from speeddial.models.base_model import BaseModel
 from speeddial.models.vllm import SERVER_FLAG
@@ -187,6 +188,41 @@ def test_trace_export_writes_chat_lines_with_tools(project: Path) -> None:
     example = json.loads(line)
     assert json.loads(example["messages"][-1]["tool_calls"][0]["function"]["arguments"]) == {"a": 2, "b": 3}
     assert "add" in [item["function"]["name"] for item in example["tools"]]
+
+
+def test_trace_export_writes_the_form_that_is_asked_for(project: Path) -> None:
+    speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    done = speeddial(project, "trace", "export", "last", "--form", "trl", "--out", "t.jsonl", "--json")
+    assert done.returncode == EXIT_DONE, done.stderr
+    row = json.loads((project / "t.jsonl").read_text(encoding="utf-8"))
+    assert row["completion"][0]["tool_calls"][0]["function"] == {"name": "add", "arguments": {"a": 2, "b": 3}}
+    assert json.loads(done.stdout)["licences"] == {"unknown": 1}
+    assert "unknown licence" in done.stderr and "`licences`" in done.stderr
+    model = json.loads(done.stdout)["models"].popitem()[0]
+    told = speeddial(
+        project, "trace", "export", "--out", "t.jsonl", "--json", SPEEDDIAL_LICENCES=f"{model}=mit"
+    )
+    assert json.loads(told.stdout)["licences"] == {"mit": 1} and "unknown" not in told.stderr
+    none = speeddial(project, "trace", "export", "--out", "t.jsonl", "--until", "2020-01-01T00:00")
+    assert none.returncode == EXIT_DONE and (project / "t.jsonl").read_text() == ""
+    wrong = speeddial(project, "trace", "export", "--out", "t.jsonl", "--since", "yesterday")
+    assert wrong.returncode == EXIT_USAGE and "--since" in wrong.stderr
+    several = speeddial(project, "trace", "export", "--out", "x.html", "--form", "html")
+    assert several.returncode == EXIT_USAGE and "name one run" in several.stderr
+
+
+def test_trace_send_says_who_did_not_answer(project: Path) -> None:
+    speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    nobody = speeddial(project, "trace", "send")
+    assert nobody.returncode == EXIT_USAGE and "--to URL" in nobody.stderr
+    with otlp_endpoint() as endpoint:
+        done = speeddial(project, "trace", "send", "last", "--to", endpoint.url)
+        assert done.returncode == EXIT_DONE, done.stderr
+        assert "invoke_agent adder" in {span.name for span in endpoint.spans}
+        endpoint.status = 400
+        refused = speeddial(project, "trace", "send", "--to", endpoint.url)
+    assert refused.returncode == EXIT_USAGE and "did not take the spans" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 2, refused.stderr
 
 
 def test_call_decodes_without_executing(project: Path) -> None:

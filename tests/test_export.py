@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from speeddial.errors import UserError
 from speeddial.messages import Message
 from speeddial.record import Record
-from speeddial.record.export import ExportReport, chat_lines, export_chat
+from speeddial.record.export import ExportReport, export
+from speeddial.record.selection import Selection
 
 TOOLS = [
     {
@@ -68,16 +69,20 @@ def test_a_decode_whose_constraint_was_not_proven_is_left_out_unless_asked_for(r
     assert row["metadata"]["constrained"] is False
 
 
-def lines(record: Record, **options: Any) -> tuple[list[dict[str, Any]], ExportReport]:
-    report = ExportReport()
-    return list(chat_lines(record, report, **options)), report
+def lines(
+    record: Record, *, unproven: bool = False, **selection: Any
+) -> tuple[list[dict[str, Any]], ExportReport]:
+    """What an export of the OpenAI form holds."""
+    path = record.path.with_name("lines.jsonl")
+    report = export(record, path, selection=Selection(**selection), unproven=unproven)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()], report
 
 
 def test_a_line_is_messages_with_one_call_tools_and_provenance(record: Record, tmp_path: Path) -> None:
     run = record.begin_run("x")
     asked = decode(record, run, "add 1")
     path = tmp_path / "out.jsonl"
-    assert export_chat(record, path).lines == 1
+    assert export(record, path).lines == 1
     (line,) = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
     assert line["messages"][:2] == [
         {"role": "system", "content": "You are adder."},
@@ -99,7 +104,7 @@ def test_a_line_is_messages_with_one_call_tools_and_provenance(record: Record, t
     )
     assert (told["constrained"], told["confidence"]) == (True, 0.75)
     assert len(told["trace_id"]) == 32 and len(told["span_id"]) == 16 and len(told["content_sha256"]) == 64
-    assert export_chat(record, path, metadata=False).lines == 1
+    assert export(record, path, metadata=False).lines == 1
     assert set(json.loads(path.read_text())) == {"messages", "tools", "parallel_tool_calls"}
 
 
@@ -117,7 +122,7 @@ def test_calls_come_back_from_the_file_as_they_were_decoded(
     for number, item in enumerate(arguments):
         decode(record, run, f"{run} {number}", parsed={"name": "add", "arguments": item})
     path = tmp_path / "out.jsonl"
-    report = export_chat(record, path, runs=[run])
+    report = export(record, path, selection=Selection(runs=(run,)))
     read = [json.loads(text) for text in path.read_bytes().decode().split("\n")[:-1]]
     assert report.lines == len(read) == len(arguments)
     for item, line in zip(arguments, read, strict=True):
@@ -145,7 +150,7 @@ def test_only_validated_calls_with_the_wanted_status_go_in(record: Record) -> No
         "not a call": 1,
         "no validated output": 1,
     }
-    refused, _ = lines(record, statuses=["refused"])
+    refused, _ = lines(record, statuses=("refused",))
     assert refused[0]["messages"][-1]["tool_calls"][0]["function"]["name"] == "refuse"
     assert running
 
@@ -156,7 +161,7 @@ def test_the_refusal_is_among_the_tools_of_every_line_so_that_it_is_no_hint(reco
     decode(record, run, "b", status="refused", parsed={"name": "refuse", "arguments": {"reason": "no"}})
     own = {"name": "refuse", "description": "Mine.", "parameters": {"type": "object"}}
     decode(record, run, "c", tools=[*TOOLS, own])
-    found, _ = lines(record, statuses=["exact", "refused"])
+    found, _ = lines(record, statuses=("exact", "refused"))
     assert [[tool["function"]["name"] for tool in line["tools"]] for line in found] == [
         ["add", "stop", "refuse"]
     ] * 3
@@ -189,9 +194,9 @@ def test_runs_and_experts_can_be_picked(record: Record) -> None:
     decode(record, second, "two")
     decode(record, second, "three", expert="other")
     assert len(lines(record)[0]) == 3
-    assert [line["messages"][1]["content"] for line in lines(record, runs=[first])[0]] == ["one"]
+    assert [line["messages"][1]["content"] for line in lines(record, runs=(first,))[0]] == ["one"]
     assert [line["messages"][1]["content"] for line in lines(record, expert="other")[0]] == ["three"]
-    assert len(lines(record, runs=[first, second], expert="adder")[0]) == 2
+    assert len(lines(record, runs=(first, second), expert="adder")[0]) == 2
 
 
 def test_the_failed_attempt_before_a_corrected_one_is_not_trained_on(record: Record) -> None:
@@ -217,8 +222,8 @@ def test_a_file_that_cannot_be_written_says_so_and_leaves_no_half_file(
 ) -> None:
     decode(record, record.begin_run("x"), "add 1")
     with pytest.raises(UserError, match="cannot be written"):
-        export_chat(record, tmp_path / "nowhere" / "out.jsonl")
+        export(record, tmp_path / "nowhere" / "out.jsonl")
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="cannot be written"):
-        export_chat(record, tmp_path / "folder")
+        export(record, tmp_path / "folder")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".folder")]

@@ -143,6 +143,20 @@ async def test_a_write_made_of_several_is_written_whole_or_not_at_all(record: Re
     assert record.run(run).interactions[0].status == "exact"
 
 
+async def test_a_start_that_nobody_waits_for_is_soon_seen_by_others(
+    record: Record, place: str, tmp_path: Path
+) -> None:
+    run = await record.committed(record.beginning_run("x"))
+    with Record.open(place, folder=tmp_path / "folder") as other:
+        asked = await record.enqueue(record.starting(run, "model", expert="adder"))
+        for _ in range(5000):
+            if rows := other.run(run).interactions:
+                break
+            await asyncio.sleep(0.001)
+    assert [(row.status, row.expert) for row in rows] == [("running", "adder")]
+    assert await asked == rows[0].id
+
+
 async def test_who_stops_waiting_does_not_take_it_back(record: Record) -> None:
     run = await record.committed(record.beginning_run("x"))
     with record.writing():
@@ -229,3 +243,25 @@ async def test_a_commit_that_fails_is_told_to_all_and_loses_nothing(record: Reco
     record.database._end = end  # type: ignore[method-assign]
     assert record.run(run).interactions == ()
     assert await record.committed(record.starting(run, "model")) > 0
+
+
+def test_ctrl_c_in_the_thread_that_leads_leaves_the_others_writes_to_be_done(record: Record) -> None:
+    run = record.begin_run("x")
+    end: Any = record.database._end
+
+    def interrupt() -> None:
+        record.database._end = end  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    async def hand_in() -> list[Pending[int]]:
+        # Held, so that it is this thread that leads and not the record's own.
+        with record.database._lock:
+            asked = [await record.enqueue(record.starting(run, "model")) for _ in range(3)]
+            record.database._end = interrupt  # type: ignore[method-assign]
+            with pytest.raises(KeyboardInterrupt):
+                record.start_interaction(run, "tool")
+            return asked
+
+    asked = asyncio.run(hand_in())
+    ids = [one.result(10) for one in asked]
+    assert ids == [row.id for row in record.run(run).interactions if row.kind == "model"]

@@ -23,7 +23,7 @@ from speeddial.models.openai import OpenAIModel
 from speeddial.models.salvage import salvaged
 from speeddial.models.scripted import Reply, Scripted
 from speeddial.models.vllm import VLLMModel
-from speeddial.record.export import export_chat
+from speeddial.record.export import export
 
 LETTER = Contract.from_schema(
     {
@@ -230,7 +230,7 @@ def test_a_reading_call_that_is_cut_off_again_is_salvaged_and_says_so(desk: Desk
     _, again, ran = rows(desk)
     assert (again.status, again.raw, again.parsed) == ("salvaged", LOOK[:62], outcome.call.as_dict())
     assert (ran.kind, ran.parent) == ("tool", again.id)
-    report = export_chat(desk.runner.record, tmp_path / "out.jsonl")
+    report = export(desk.runner.record, tmp_path / "out.jsonl")
     assert report.lines == 0, "a salvaged call was exported as training data"
 
 

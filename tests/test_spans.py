@@ -224,11 +224,14 @@ def test_the_names_are_pinned() -> None:
         name: value for name, value in vars(genai).items() if name.isupper() and isinstance(value, str)
     }
     assert sorted(str(value) for value in ours.values()) == [
-        *("chat", "error.type", "execute_tool", "gen_ai.agent.name", "gen_ai.input.messages"),
+        *("chat", "error.type", "execute_tool", "gen_ai.agent.name"),
+        *("gen_ai.evaluation.explanation", "gen_ai.evaluation.name", "gen_ai.evaluation.result"),
+        *("gen_ai.evaluation.score.label", "gen_ai.evaluation.score.value", "gen_ai.input.messages"),
         *("gen_ai.operation.name", "gen_ai.output.messages", "gen_ai.output.type", "gen_ai.provider.name"),
         *("gen_ai.request.model", "gen_ai.response.finish_reasons", "gen_ai.response.model"),
         *("gen_ai.system_instructions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.id"),
-        *("gen_ai.tool.call.result", "gen_ai.tool.definitions", "gen_ai.tool.name", "gen_ai.tool.type"),
+        *("gen_ai.tool.call.result", "gen_ai.tool.definitions"),
+        *("gen_ai.tool.description", "gen_ai.tool.name", "gen_ai.tool.type"),
         *("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.workflow.name"),
         *("invoke_agent", "invoke_workflow", "plan", "server.address", "server.port"),
     ]

@@ -56,7 +56,7 @@ def project(make_project: MakeProject) -> Project:
 
 @pytest.fixture
 def record(project: Project) -> Iterator[Record]:
-    with Record.open(project.record_path) as opened:
+    with project.open_record() as opened:
         yield opened
 
 
@@ -344,7 +344,6 @@ async def test_what_is_not_there_is_said_so(client: httpx.AsyncClient, path: str
 
 
 async def test_feedback_is_given(client: httpx.AsyncClient, record: Record) -> None:
-    pytest.importorskip("speeddial.record.feedback")
     run = recorded(record)
     asked = record.run(run).interactions[1].id
     path = f"/api/interactions/{asked}/feedback"
@@ -388,7 +387,6 @@ async def test_runs_are_compared(client: httpx.AsyncClient, record: Record) -> N
 
 
 async def test_datasets_are_frozen(client: httpx.AsyncClient, record: Record) -> None:
-    pytest.importorskip("speeddial.record.datasets")
     recorded(record)
     assert (await body(client, "/api/datasets"))["datasets"] == []
     wanted = {"name": "sums", "form": "openai", "selection": {"expert": "adder", "statuses": ["exact"]}}
@@ -403,7 +401,6 @@ async def test_datasets_are_frozen(client: httpx.AsyncClient, record: Record) ->
 
 
 async def test_a_run_is_downloaded_as_an_attachment(client: httpx.AsyncClient, record: Record) -> None:
-    pytest.importorskip("speeddial.record.datasets")  # lands with the exports
     run = recorded(record)
     for form in ("openai", "otlp"):
         answer = await client.get(f"/api/runs/{run}/export?form={form}")

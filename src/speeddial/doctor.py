@@ -62,15 +62,29 @@ def examine(project: Project) -> Iterator[Line]:
     for item in fields(Settings):
         if item.name != "sources":
             value = getattr(project.settings, item.name)
-            if item.name == "record":
+            if item.name in ("record", "otlp"):
                 value = without_password(value)
             detail = f"{value!r} from {project.settings.sources[item.name]}"
             if item.name == "record_durability":
                 detail += f": {DURABILITIES[value]}"
             yield Line("setting", item.name, "ok", detail)
+    if project.settings.otlp:
+        yield _receiver(project.settings.otlp)
     names = {project.model_of(expert) for expert in project.experts.values()} | {project.settings.planner}
     for name in sorted(names):
         yield asyncio.run(_engine(name, project.settings.allow_unproven))
+
+
+def _receiver(url: str) -> Line:
+    from speeddial.record.otlp import Receiver
+
+    try:
+        receiver = Receiver(url)
+        receiver.check()
+        receiver.close()
+    except SpeeddialError as error:
+        return Line("otlp", without_password(url), "failed", " ".join(str(error).split()))
+    return Line("otlp", receiver.endpoint, "ok", "takes spans")
 
 
 async def _engine(name: str, allow_unproven: bool) -> Line:

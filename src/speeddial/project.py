@@ -23,6 +23,7 @@ from speeddial.settings import Settings, project_table
 from speeddial.tool import Tool
 
 if TYPE_CHECKING:
+    from speeddial.record.export import Licences
     from speeddial.workflow import Workflow
 
 MOUNT = "_speeddial_project"
@@ -161,6 +162,15 @@ class Project:
         if expert.model and self.settings.is_default("model"):
             return expert.model
         return self.settings.model
+
+    @property
+    def licences(self) -> Licences:
+        """Under which licence outputs of this project's models come: its settings and model cards."""
+        from speeddial.record.export import Licences
+
+        folders = {agent.name: agent.folder for agent in self.agents.values()}
+        folders |= {expert.name: expert.folder for expert in self.experts.values()}
+        return Licences(self.settings.licences, folders)
 
     def _note(self, room: str, path: Path | str, expected: str, got: str) -> None:
         self._problems.setdefault(room, []).append(Problem(str(path), expected, got))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from speeddial.answer import Answerer
 from speeddial.call import OUTCOME, Caller, Registry
 from speeddial.column import Column
-from speeddial.errors import Cancelled, NotFound, RunFailed, SpeeddialError, UserError
+from speeddial.errors import Cancelled, NotFound, RecordError, RunFailed, SpeeddialError, UserError
 from speeddial.events import Event, RunFinished, RunStarted
 from speeddial.exchange import Emit, Exchange, Usage, now_text
 from speeddial.live import Run
@@ -29,6 +29,7 @@ from speeddial.outcome import CallOutcome
 from speeddial.plan import Plan
 from speeddial.planner import Planner
 from speeddial.record import JournalEntry, Record, RunRow
+from speeddial.record.outbox import Outbox
 from speeddial.sync import iterate, wait_for
 from speeddial.workflow import FunctionWorkflow, GraphWorkflow, LangGraphWorkflow, Workflow, WorkflowState
 
@@ -140,6 +141,7 @@ class Runner:
         self._given_record = record is not None
         self._record = record
         self._driver: Driver | None = None
+        self._outbox: Outbox | None = None
         self._at_work: dict[str, asyncio.Task[Any]] = {}
         self._cancelled: set[str] = set()
 
@@ -155,6 +157,9 @@ class Runner:
         if self._driver is not None:
             self._driver.close()
             self._driver = None
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
         if self._record is not None and not self._given_record:
             self._record.close()
             self._record = None
@@ -468,6 +473,7 @@ class Runner:
 
     async def _carry_out(self, job: _Job, on_event: Emit | None) -> RunResult:
         run_id = job.row.id
+        self.record.take_run(run_id)
         emit = on_event or _ignore
         settings = self.project.settings
         entries = self.record.journal.entries(run_id) if job.resumed else []
@@ -522,7 +528,7 @@ class Runner:
             if run_id not in self._cancelled:
                 stopped = raised
         except BaseException as raised:
-            await self.record.committed(self.record.finishing_run(run_id, "failed", error=repr(raised)))
+            await self._end(run_id, self.record.finishing_run(run_id, "failed", error=repr(raised)))
             raise
         finally:
             del self._at_work[run_id]
@@ -535,11 +541,19 @@ class Runner:
             error=error.message if error else "",
             missing=result.missing,
         )
-        await self.record.committed(ended)
+        await self._end(run_id, ended)
         emit(result.as_event())
         if stopped is not None:
             raise stopped
         return result
+
+    async def _end(self, run_id: str, end: Callable[[], Any]) -> None:
+        try:
+            await self.record.committed(end)
+        except RecordError:
+            self.record.leave_run(run_id)
+            raise
+        self._post(run_id)
 
     async def _drive(self, workflow: Workflow, run: Run, usage: Usage) -> WorkflowState:
         try:
@@ -561,6 +575,14 @@ class Runner:
             raise
         finally:
             await run.settle()
+
+    def _post(self, run_id: str) -> None:
+        """Have an ended run sent to the OTLP receiver, where the settings name one."""
+        settings = self.project.settings
+        if settings.otlp:
+            if self._outbox is None:
+                self._outbox = Outbox(self.record, settings.otlp, content=settings.otlp_content)
+            self._outbox.send(run_id)
 
     def _graphs(self) -> Driver:
         if self._driver is None:

@@ -21,6 +21,7 @@ from speeddial.errors import SettingsError
 ENVIRONMENT_PREFIX = "SPEEDDIAL_"
 _PASSWORD_OPTION = re.compile(r"([?&][a-z]*password=)[^&]*")
 _Number = TypeVar("_Number", int, float)
+_TABLES = {"expert_models": ("EXPERT", "MODEL"), "licences": ("MODEL", "LICENCE")}
 DURABILITIES = {
     "normal": "a power loss may cost the last commits, a killed process costs none",
     "full": "a power loss costs nothing; each commit waits for the disk",
@@ -48,6 +49,10 @@ class Settings:
     """``normal`` or ``full``, see `DURABILITIES`; in Postgres ``normal`` is as the server is set."""
     user: str = ""
     """Whose runs these are, as the record notes it; for finding and erasing them."""
+    keep_days: float = 0.0
+    """Days that runs are kept when the record is pruned; 0 for ever."""
+    keep_mb: int = 0
+    """Megabytes that the record may grow to before it is pruned; 0 for any size."""
     timezone: str = ""
     """Zone of the run's clock, an IANA name; empty for the machine's own."""
     now: str = ""
@@ -68,6 +73,12 @@ class Settings:
     """Seconds an engine may take for one call."""
     allow_unproven: bool = False
     """Whether engines that failed their canary may serve; their calls are recorded as unproven."""
+    otlp: str = ""
+    """URL of an OTLP/HTTP receiver that each run is sent to when it ends; empty for none."""
+    otlp_content: bool = False
+    """Whether what is sent there holds messages, arguments and results, redacted as on record."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Licence per model (``engine:name``) that training data of the record came from."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Setting -> where its value came from; filled in by `load`."""
 
@@ -185,8 +196,8 @@ def project_table(root: Path) -> tuple[Path, dict[str, Any]]:
 
 def _convert(name: str, value: Any, source: str) -> Any:
     kind = get_type_hints(Settings)[name]
-    if name == "expert_models":
-        return _expert_models(value, source)
+    if name in _TABLES:
+        return _table(name, value, source)
     if kind is str and isinstance(value, str):
         return value
     if kind is bool:
@@ -217,15 +228,16 @@ def _at_least_zero(value: _Number) -> _Number:
     return value
 
 
-def _expert_models(value: Any, source: str) -> dict[str, str]:
+def _table(name: str, value: Any, source: str) -> dict[str, str]:
     """A table in TOML; ``organizer=vllm:organizer@URL,tables=...`` in the environment and flags."""
+    key, item = _TABLES[name]
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         if any(not mark for _, mark, _ in pairs):
             raise SettingsError(
-                f"{source}: expert_models = {value!r}", hint="give it as EXPERT=MODEL[,EXPERT=MODEL]"
+                f"{source}: {name} = {value!r}", hint=f"give it as {key}={item}[,{key}={item}]"
             )
-        return {name.strip(): model.strip() for name, _, model in pairs}
-    if isinstance(value, Mapping) and all(isinstance(model, str) for model in value.values()):
+        return {left.strip(): right.strip() for left, _, right in pairs}
+    if isinstance(value, Mapping) and all(isinstance(right, str) for right in value.values()):
         return dict(value)
-    raise SettingsError(f"{source}: expert_models = {value!r}", hint="give a table of EXPERT = MODEL")
+    raise SettingsError(f"{source}: {name} = {value!r}", hint=f"give a table of {key} = {item}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speeddial.cli.output import data, emit, plain, table, talk
+from speeddial.cli.output import data, emit, table
 from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ def register(app: typer.Typer) -> None:
     TRACE.command("list")(runs)
     TRACE.command("show")(show)
     TRACE.command()(search)
-    TRACE.command()(export)
     app.add_typer(TRACE, name="trace")
 
 
@@ -148,8 +146,7 @@ def show(
     with _record() as record:
         row = record.run(record.resolve(run_id))
         row = row.with_interactions(tuple(record.interactions(run=row.id)))
-        feedback = getattr(record, "feedback", None)
-        remarks = feedback.of_run(row.id) if feedback else []
+        remarks = record.feedback.of_run(row.id)
     if json:
         emit({**row.as_dict(), "feedback": [said.as_dict() for said in remarks]})
         return
@@ -186,33 +183,6 @@ def show(
     _show_remarks(remarks, None)
     if row.error:
         data(f"\nerror    {row.error}")
-
-
-def export(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Written anew, OpenAI chat JSONL with tools.")],
-    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Only these runs.")] = None,
-    expert: Annotated[str | None, typer.Option(help="Only this expert's calls.")] = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="Calls of these statuses; exact and corrected unless given.")
-    ] = None,
-    unproven: Annotated[
-        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
-    ] = False,
-) -> None:
-    """Export the record as training data: OpenAI chat JSONL with tools."""
-    from speeddial.record.export import DEFAULT_STATUSES, export_chat
-
-    with _record() as record:
-        report = export_chat(
-            record,
-            out,
-            runs=[record.resolve(name) for name in run or ()],
-            expert=expert,
-            statuses=tuple(status or DEFAULT_STATUSES),
-            unproven=unproven,
-        )
-    skipped = "".join(f"; left out {count}: {reason}" for reason, count in report.skipped.items())
-    talk().print(f"{report.lines} examples in {plain(out)}{plain(skipped)}")
 
 
 def _show_remarks(remarks: Sequence[FeedbackRow], interaction: int | None) -> None:

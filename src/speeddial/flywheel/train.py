@@ -392,6 +392,7 @@ class _Trainer:
             "data": {
                 "files": [file.name for file in self.files],
                 "sha256": self.identity["data"],
+                "sha256_each": [sha256_of([file]) for file in self.files],
                 "rows": len(self.examples),
                 "rows_too_long": self.too_long,
             },

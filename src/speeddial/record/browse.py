@@ -12,7 +12,7 @@ from speeddial.record.selection import Selection, marks
 from speeddial.record.store import run_row
 
 if TYPE_CHECKING:
-    from speeddial.record.database import Database, Row
+    from speeddial.record.database import Row
     from speeddial.record.store import Record
 
 SPAN_FIELDS = (
@@ -182,7 +182,7 @@ class Browser:
 
     def _said(self, column: str, ids: Sequence[str | int]) -> dict[str | int, int]:
         """Remarks by run or interaction."""
-        if not ids or not has_feedback(self._database):
+        if not ids:
             return {}
         between = column == "interaction"
         rows = self._database.read(
@@ -246,11 +246,6 @@ class Browser:
             (*parameters, limit),
         )
         return [run_row(row) for row in rows]
-
-
-def has_feedback(database: Database) -> bool:
-    """Whether there is a table of feedback yet."""
-    return bool(database.read("SELECT 1 FROM migrations WHERE name = 'm004_feedback'"))
 
 
 def _span(row: Row, began_ns: int, dead: bool, feedback: int) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from speeddial.messages import Status
-from speeddial.record.browse import has_feedback
 from speeddial.record.database import Database
 from speeddial.record.rows import as_time
 from speeddial.record.selection import Selection, marks
@@ -202,8 +201,6 @@ def _escalated(database: Database, expert: str = "") -> dict[int, tuple[str, str
 
 def _corrected(database: Database) -> set[int]:
     """Interactions of which a person's last word is a correction."""
-    if not has_feedback(database):
-        return set()
     rows = database.read(
         "SELECT interaction FROM feedback WHERE verdict = 'correct' AND interaction IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM feedback AS later WHERE later.interaction = feedback.interaction"

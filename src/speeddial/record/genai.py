@@ -33,6 +33,14 @@ ERROR_TYPE = "error.type"
 TOOL_NAME = "gen_ai.tool.name"
 TOOL_TYPE = "gen_ai.tool.type"
 TOOL_CALL_ID = "gen_ai.tool.call.id"
+TOOL_DESCRIPTION = "gen_ai.tool.description"
+
+EVALUATION = "gen_ai.evaluation.result"
+"""Name of an event on the span that is judged, by a validator or a person."""
+EVALUATION_NAME = "gen_ai.evaluation.name"
+EVALUATION_SCORE = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
 
 # Content: only on request.
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
@@ -43,7 +51,15 @@ TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
 TOOL_RESULT = "gen_ai.tool.call.result"
 
 CONTENT = frozenset(
-    {SYSTEM_INSTRUCTIONS, INPUT_MESSAGES, OUTPUT_MESSAGES, TOOL_DEFINITIONS, TOOL_ARGUMENTS, TOOL_RESULT}
+    {
+        SYSTEM_INSTRUCTIONS,
+        INPUT_MESSAGES,
+        OUTPUT_MESSAGES,
+        TOOL_DEFINITIONS,
+        TOOL_ARGUMENTS,
+        TOOL_RESULT,
+        EVALUATION_EXPLANATION,
+    }
 )
 """Attributes that hold what people, models and tools said."""
 

@@ -144,6 +144,42 @@ def m003_users_forks_and_tokens(db: Connection) -> None:
     db.execute("ALTER TABLE interactions ADD COLUMN tokens TEXT")
 
 
+def m004_feedback(db: Connection) -> None:
+    """What people said about runs and interactions; and which erasures began, so that each one ends."""
+    # Deleting a row looks for rows that refer to it: without these a whole table for each.
+    db.execute("CREATE INDEX interactions_of_parent ON interactions(parent) WHERE parent IS NOT NULL")
+    db.execute(
+        "CREATE INDEX interactions_escalated ON interactions(escalated_from) WHERE escalated_from IS NOT NULL"
+    )
+    db.execute(
+        """
+        CREATE TABLE feedback (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL REFERENCES runs(id),
+            interaction INTEGER REFERENCES interactions(id),    -- NULL: about the run's answer
+            verdict TEXT NOT NULL,      -- accept, correct, comment, label
+            call TEXT,                  -- what would have been right
+            label TEXT NOT NULL DEFAULT '',
+            text TEXT NOT NULL DEFAULT '',
+            author TEXT NOT NULL DEFAULT '',
+            created_ns INTEGER NOT NULL,
+            redactions TEXT NOT NULL DEFAULT '{}'
+        )"""
+    )
+    db.execute("CREATE INDEX feedback_of_interaction ON feedback(interaction)")
+    db.execute("CREATE INDEX feedback_of_run ON feedback(run)")
+    db.execute(
+        """
+        CREATE TABLE erasures (         -- holds nothing of what was erased
+            run_hash TEXT PRIMARY KEY,  -- sha256:HEX of the run's id
+            reason TEXT NOT NULL,       -- run, user, retention
+            begun_ns INTEGER NOT NULL,  -- its rows are gone since then
+            ended_ns INTEGER,           -- its bytes are overwritten since then; NULL: not yet
+            counts TEXT NOT NULL        -- JSON: table -> rows
+        )"""
+    )
+
+
 def m005_search_and_browsing(db: Connection) -> None:
     """Where texts stand, for full-text search; and indexes for lists, filters and sums.
 
@@ -188,6 +224,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m001_runs_and_interactions,
     m002_journal,
     m003_users_forks_and_tokens,
+    m004_feedback,
     m005_search_and_browsing,
 )
 

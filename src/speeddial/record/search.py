@@ -21,7 +21,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from speeddial.record.browse import has_feedback
 from speeddial.record.database import Connection, Database
 from speeddial.record.rows import as_time
 from speeddial.record.searchtext import Phrase, phrases, plain, snippet, split, words
@@ -335,8 +334,6 @@ class SearchIndex:
 
     def _remarks(self, last: int) -> list[Any]:
         """Feedback that was given since."""
-        if not has_feedback(self._database):
-            return []
         return self._database.read(
             "SELECT id, run, interaction, text, label, call FROM feedback"
             f" WHERE id > ? ORDER BY id LIMIT {_STEP}",

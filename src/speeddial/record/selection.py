@@ -27,6 +27,10 @@ class Selection:
     run_statuses: tuple[str, ...] = ()
     workflow: str = ""
     user: str = ""
+    label: str = ""
+    """A word that people marked the interaction with."""
+    judged: bool = False
+    """Only what people accepted or corrected."""
     since: datetime | None = None
     """Aware; started at this time or later."""
     until: datetime | None = None
@@ -50,6 +54,14 @@ class Selection:
         ):
             if choices:
                 conditions.append(one_of(column, choices))
+        for condition, value in (
+            ("label = ?", self.label),
+            ("verdict IN ('accept', 'correct')", self.judged),
+        ):
+            if value:
+                conditions.append(f"interactions.id IN (SELECT interaction FROM feedback WHERE {condition})")
+        if self.label:
+            parameters.append(self.label)
         for sign, moment in ((">=", self.since), ("<", self.until)):
             if moment is not None:
                 conditions.append(f"interactions.started_ns {sign} ?")

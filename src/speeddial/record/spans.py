@@ -7,6 +7,9 @@
         ├── chat MODEL               one for each attempt
         └── execute_tool TOOL
 
+Judgements are ``gen_ai.evaluation.result`` events on the span that they are about: the contract's, one on
+each chat, and people's feedback.
+
 A run can be projected as often as one likes: trace and span ids are derived from the run's id, so a
 backend that receives a run twice overwrites or ignores. Spans that have not ended are not exported;
 those of an interrupted run end at the last time on record, with ``error.type`` interrupted.
@@ -17,13 +20,13 @@ This module imports opentelemetry-sdk and is therefore imported by nothing but i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode, TracerProvider
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TracerProvider
 
 from speeddial.messages import Status
 from speeddial.record import genai
@@ -34,21 +37,47 @@ from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 _IN_PROCESS = frozenset({"embedded", "scripted", "transformers", "vllm-offline", "llamacpp"})
 _FAILED = frozenset({Status.FAILED, "unknown_outcome", "cancelled", "limit", INTERRUPTED})
 
+_LINK = "speeddial.link"
+_SCORES = {"accept": 1.0, "correct": 0.0}
+_PORTS = {"http": 80, "https": 443}
+
 Attributes = Mapping[str, str | bool | int | float | Sequence[str]]
 
 
-def project(run: RunRow, tracer_provider: TracerProvider, *, content: bool = False) -> int:
+class Feedback(Protocol):
+    """What a person said, as `FeedbackRow` has it."""
+
+    @property
+    def interaction(self) -> int | None: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def created_ns(self) -> int: ...
+
+
+def project(
+    run: RunRow,
+    tracer_provider: TracerProvider,
+    *,
+    content: bool = False,
+    feedback: Iterable[Feedback] = (),
+) -> int:
     """Send one run to OpenTelemetry with its original times.
 
     Args:
         run: with its interactions, as `Record.run` gives it; running ones are projected as far as they got.
         tracer_provider: of opentelemetry-sdk, with the exporter of your choice; it is not flushed.
         content: whether messages, arguments, results and the task go along. They are as redacted.
+        feedback: what people said of this run.
 
     Returns:
         The number of spans that were ended, hence handed to the exporter.
     """
-    return _Projection(run, tracer_provider, content).send()
+    return _Projection(run, tracer_provider, content, feedback).send()
 
 
 class _Ids(IdGenerator):
@@ -66,9 +95,20 @@ class _Ids(IdGenerator):
 
 
 class _Projection:
-    def __init__(self, run: RunRow, provider: TracerProvider, content: bool) -> None:
+    def __init__(
+        self, run: RunRow, provider: TracerProvider, content: bool, feedback: Iterable[Feedback]
+    ) -> None:
         self._run = run
         self._content = content
+        self._feedback: dict[int | None, list[Feedback]] = {}
+        for said in feedback:
+            self._feedback.setdefault(said.interaction, []).append(said)
+        self._described = {
+            tool["name"]: tool["description"]
+            for row in run.interactions
+            for tool in row.tools
+            if tool.get("description")
+        }
         self._ids = _Ids(run.id)
         self._tracer = provider.get_tracer("speeddial", run.versions.get("speeddial"))
         if isinstance(self._tracer, Tracer):
@@ -94,11 +134,13 @@ class _Projection:
                 "speeddial.run.status": run.status,
                 "speeddial.run.resumed": run.resumed,
             },
+            links=[_forked_from(run.forked_from)] if run.forked_from else [],
         )
         self._say(root, genai.INPUT_MESSAGES, [_message("user", run.task)])
         self._say(root, genai.OUTPUT_MESSAGES, [_message("assistant", run.answer)] if run.answer else None)
         for group in self._groups():
             self._agent(root, group)
+        self._judged_by_people(root, None)
         self._end(root, run.status, run.ended_ns, run.error)
         return self._ended
 
@@ -123,6 +165,7 @@ class _Projection:
                 self._interaction(root, row)
             return
         operation = genai.PLAN if first.kind == "plan" else genai.INVOKE_AGENT
+        earlier = self._spans.get(first.escalated_from or 0)
         span = self._start(
             f"{operation} {first.expert}".strip(),
             f"{operation} {first.id}",
@@ -133,7 +176,7 @@ class _Projection:
                 **({genai.AGENT_NAME: first.expert} if first.expert else {}),
                 "speeddial.step": first.step,
             },
-            escalated_from=first.escalated_from,
+            links=[Link(earlier.get_span_context(), {_LINK: "escalated_from"})] if earlier else [],
         )
         for row in group:
             self._interaction(span, row)
@@ -145,6 +188,19 @@ class _Projection:
     def _interaction(self, parent: Span, row: InteractionRow) -> None:
         span = self._tool(parent, row) if row.kind == "tool" else self._chat(parent, row)
         self._spans[row.id] = span
+        if row.kind != "tool" and row.raw is not None and row.ended_ns is not None:
+            wrong = row.parsed is None
+            self._judged(
+                span,
+                {
+                    genai.EVALUATION_NAME: "contract",
+                    genai.EVALUATION_SCORE: 0.0 if wrong else 1.0,
+                    genai.EVALUATION_LABEL: "fail" if wrong else "pass",
+                },
+                row.error,
+                row.ended_ns,
+            )
+        self._judged_by_people(span, row.id)
         self._end(span, row.status, row.ended_ns, row.error)
 
     def _tool(self, parent: Span, row: InteractionRow) -> Span:
@@ -158,6 +214,9 @@ class _Projection:
                 genai.TOOL_NAME: row.tool,
                 genai.TOOL_TYPE: "function",
                 genai.TOOL_CALL_ID: str(row.parent or row.id),
+                **(
+                    {genai.TOOL_DESCRIPTION: self._described[row.tool]} if row.tool in self._described else {}
+                ),
                 **({genai.AGENT_NAME: row.expert} if row.expert else {}),
                 **_own(row),
                 "speeddial.tool.effect": row.effect,
@@ -215,17 +274,16 @@ class _Projection:
         attributes: Attributes,
         *,
         kind: SpanKind = SpanKind.INTERNAL,
-        escalated_from: int | None = None,
+        links: Sequence[Link] = (),
     ) -> Span:
         self._ids.name = name
-        earlier = self._spans.get(escalated_from) if escalated_from is not None else None
         return self._tracer.start_span(
             title,
             # An empty context, not the caller's: a run is not a part of whatever happens to be traced now.
             context=trace.set_span_in_context(parent or trace.INVALID_SPAN),
             kind=kind,
             attributes={"speeddial.run.id": self._run.id, **attributes},
-            links=[Link(earlier.get_span_context(), {"speeddial.link": "escalated_from"})] if earlier else [],
+            links=links,
             start_time=started_ns,
         )
 
@@ -233,6 +291,21 @@ class _Projection:
         """Content as ONE attribute of JSON text: flattened ones run into the limit of 128 attributes."""
         if self._content and value is not None:
             span.set_attribute(name, as_json(value))
+
+    def _judged(self, span: Span, judgement: Attributes, explanation: str, at_ns: int) -> None:
+        if self._content and explanation:
+            judgement = {**judgement, genai.EVALUATION_EXPLANATION: explanation}
+        span.add_event(genai.EVALUATION, judgement, at_ns)
+
+    def _judged_by_people(self, span: Span, interaction: int | None) -> None:
+        for said in self._feedback.get(interaction, ()):
+            judgement: dict[str, str | float] = {
+                genai.EVALUATION_NAME: "feedback",
+                genai.EVALUATION_LABEL: said.label or said.verdict,
+            }
+            if said.verdict in _SCORES:
+                judgement[genai.EVALUATION_SCORE] = _SCORES[said.verdict]
+            self._judged(span, judgement, said.text, said.created_ns)
 
     def _end(self, span: Span, status: str, ended_ns: int | None, error: str) -> None:
         if status in _FAILED:
@@ -243,6 +316,12 @@ class _Projection:
             return
         span.end(end_time=ended_ns or self._last_ns)
         self._ended += 1
+
+
+def _forked_from(run: str) -> Link:
+    """A link to the root of the run that this one took its first steps from."""
+    root = SpanContext(trace_id(run), span_id(run, "run"), is_remote=True)
+    return Link(root, {_LINK: "forked_from"})
 
 
 def _own(row: InteractionRow) -> dict[str, str | int]:
@@ -265,10 +344,11 @@ def _address(name: str) -> tuple[str, str, dict[str, str | int]]:
             port = parts.port
         except ValueError:
             return engine, model, server
+        port = port or _PORTS.get(parts.scheme)
         if parts.hostname:
             server[genai.SERVER_ADDRESS] = parts.hostname
-        if port:
-            server[genai.SERVER_PORT] = port
+            if port:
+                server[genai.SERVER_PORT] = port
     return engine or "unknown", model or rest, server
 
 

@@ -34,11 +34,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, Ty
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
+from speeddial.record.backends import open_database
 from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Database, Row, Synchronous
+from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 from speeddial.settings import Settings
 
@@ -61,6 +64,8 @@ _RUN_COLUMNS = """
 _JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
 _ROWS_AT_ONCE = 500
 _NO_LIMIT = 2**62
+_left: set[str] = set()
+"""Runs that this process works on no more and could not write so."""
 
 
 def _at_once(
@@ -108,35 +113,10 @@ class Record:
             UserError: not a record, written by a newer Speeddial, no place for a file, or psycopg is absent.
             RecordError: the disk or the server refused.
         """
-        scheme = str(place).partition("://")[0] if "://" in str(place) else ""
-        if not scheme:
-            from speeddial.record.sqlite import SqliteDatabase
-
-            return cls(
-                SqliteDatabase(
-                    Path(place), synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
-                )
-            )
-        if scheme not in ("postgresql", "postgres"):
-            raise UserError(
-                f"record: {scheme!r} URLs are not supported",
-                hint="set `record` to a file path or a postgresql:// URL",
-            )
-        try:
-            from speeddial.record.postgres import PostgresDatabase
-        except ImportError as error:
-            raise UserError(
-                'a record in Postgres needs psycopg: pip install "speeddial[postgres]"'
-            ) from error
-        return cls(
-            PostgresDatabase(
-                str(place),
-                folder or Path(".speeddial"),
-                synchronous=synchronous,
-                redactor=redactor,
-                busy_timeout=busy_timeout,
-            )
+        database = open_database(
+            place, folder, synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
         )
+        return cls(database)
 
     def close(self) -> None:
         """Commit what waits and close; safe to call twice."""
@@ -179,6 +159,11 @@ class Record:
     def journal(self) -> Journal:
         """What resuming needs: outcomes of calls, and questions to a person."""
         return Journal(self._database)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        """What people say about decodes and answers, and the calls that would have been right."""
+        return Feedback(self._database)
 
     @cached_property
     def browse(self) -> Browser:
@@ -316,7 +301,7 @@ class Record:
                 raise self._no_run(run)
             writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
             # A run of this very process is at work too, unless it was ended; then its status says so.
-            if row["status"] == RUNNING and writer.alive():
+            if row["status"] == RUNNING and writer.alive() and run not in _left:
                 raise UserError(
                     f"run {run} is still running in process {writer.pid}",
                     hint="wait for it, or end that process",
@@ -331,6 +316,14 @@ class Record:
                 (INTERRUPTED, run, RUNNING),
             )
         return self.run(run)
+
+    def leave_run(self, run: str) -> None:
+        """This process works on a run no more, though its end cannot be written: it reads `INTERRUPTED`."""
+        _left.add(run)
+
+    def take_run(self, run: str) -> None:
+        """This process works on a run again."""
+        _left.discard(run)
 
     def finishing_run(
         self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
@@ -403,6 +396,30 @@ class Record:
         if not rows:
             raise self._no_run(run)
         return run_row(rows[0])
+
+    def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
+        """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
+        where, parameters = selection.where()
+        last = ""
+        while True:
+            rows = self._database.read(
+                f"SELECT DISTINCT run FROM interactions WHERE run > ? AND {where} ORDER BY run LIMIT ?",
+                (last, *parameters, _ROWS_AT_ONCE),
+            )
+            for row in rows:
+                yield row["run"], self._origin(row["run"])
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1]["run"]
+
+    def _origin(self, run: str) -> str:
+        chain = [run]
+        while True:
+            rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (chain[-1],))
+            earlier = rows[0]["forked_from"] if rows else None
+            if earlier is None or earlier in chain:
+                return chain[-1]
+            chain.append(earlier)
 
     def resolve(self, name: str) -> str:
         """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
@@ -589,13 +606,15 @@ class Record:
         expert: str | None = None,
         kinds: Sequence[str] = (),
         statuses: Sequence[str] = (),
+        selection: Selection | None = None,
     ) -> Iterator[InteractionRow]:
         """Interactions with their messages, oldest first, read in batches as they are asked for.
 
         Args:
-            run, expert, kinds, statuses: only these; nothing given means all.
+            run, expert, kinds, statuses, selection: only these; nothing given means all.
         """
-        conditions, parameters = ["id > ?"], list[Any]()
+        selected, parameters = (selection or Selection()).where()
+        conditions = ["id > ?", selected]
         for column, wanted in (("run", run), ("expert", expert)):
             if wanted is not None:
                 conditions.append(f"{column} = ?")
@@ -685,7 +704,7 @@ def run_row(row: Row) -> RunRow:
     status = row["status"]
     if status == RUNNING:
         writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
-        if writer.alive() is False:
+        if writer.alive() is False or row["id"] in _left:
             status = INTERRUPTED
     return RunRow(
         **{

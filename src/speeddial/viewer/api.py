@@ -174,9 +174,9 @@ class Api:
         }
 
     def datasets(self, request: Request) -> dict[str, Any]:
-        from speeddial.record.datasets import datasets
+        from speeddial.record.datasets import datasets, folder_of
 
-        return {"datasets": [one.as_dict() for one in datasets(self._dataset_folder)]}
+        return {"datasets": [one.as_dict() for one in datasets(folder_of(self._record))]}
 
     async def events(self, request: Request) -> Response:
         browser = self._record.browse
@@ -233,12 +233,12 @@ class Api:
         return _json({"run": result.run_id}, 201)
 
     def freeze(self, request: Request, body: dict[str, Any]) -> Response:
-        from speeddial.record.datasets import freeze
+        from speeddial.record.datasets import folder_of, freeze
 
         made = freeze(
             self._record,
             _text(body, "name"),
-            self._dataset_folder,
+            folder_of(self._record),
             _named_selection(body.get("selection", {})),
             label=_text(body, "label"),
             form=_text(body, "form") or "openai",
@@ -274,8 +274,7 @@ class Api:
             return path.read_bytes()
 
     def _said(self, interaction: int) -> list[dict[str, Any]]:
-        feedback = getattr(self._record, "feedback", None)
-        return [row.as_dict() for row in feedback.of(interaction)] if feedback else []
+        return [row.as_dict() for row in self._record.feedback.of(interaction)]
 
     def _card(self, name: str) -> dict[str, Any]:
         expert = self._project.expert(name)
@@ -300,10 +299,6 @@ class Api:
             "schema_hash": expert.schema_hash,
             "provenance": dict(expert.provenance or {}),
         }
-
-    @property
-    def _dataset_folder(self) -> Path:
-        return self._project.workspace / ".speeddial" / "datasets"
 
 
 def _read(handler: Callable[[Request], Mapping[str, Any]]) -> Callable[[Request], Awaitable[Response]]:

@@ -1,0 +1,48 @@
+"""OpenAI's fine-tuning files: chat with tools, and preferences. Arguments are JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from speeddial.messages import compact_json
+from speeddial.record.export.examples import Answer, Example
+from speeddial.record.export.pairs import Pair
+
+
+def chat(example: Example) -> dict[str, Any]:
+    """``{"messages", "tools", "parallel_tool_calls"}``; failed attempts in the prompt carry ``weight`` 0."""
+    prompt = [
+        {**message, "weight": 0} if message["role"] == "assistant" else message for message in example.prompt
+    ]
+    return {"messages": [*prompt, said(example.answer)], **_tools(example.tools)}
+
+
+def preference(pair: Pair) -> dict[str, Any]:
+    """``{"input": {"messages", "tools", ...}, "preferred_output", "non_preferred_output"}``."""
+    return {
+        "input": {"messages": list(pair.prompt), **_tools(pair.tools)},
+        "preferred_output": [said(pair.chosen)],
+        "non_preferred_output": [said(pair.rejected)],
+    }
+
+
+def said(answer: Answer) -> dict[str, Any]:
+    """An assistant turn."""
+    if answer.call is None:
+        return {"role": "assistant", "content": answer.text}
+    function = {"name": answer.call["name"], "arguments": compact_json(answer.call.get("arguments", {}))}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+    }
+
+
+def definitions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tools as OpenAI and chat templates take them."""
+    return [{"type": "function", "function": tool} for tool in tools]
+
+
+def _tools(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"tools": definitions(tools), "parallel_tool_calls": False} if tools else {}
