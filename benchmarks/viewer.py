@@ -1,6 +1,6 @@
 """The viewer on a large record: first page, a run of 30,000 interactions, search, and making the index.
 
-    python benchmarks/viewer.py [--interactions 1000000] [--folder DIR] [--keep]
+    python benchmarks/viewer.py [--interactions 1000000] [--folder DIR]
     python benchmarks/viewer.py --peer mlflow=PYTHON --peer phoenix=PYTHON [--peer-spans 20000]
 
 Times are those of the server: from a request's arrival to the last byte of its answer, in this process.
@@ -18,6 +18,7 @@ import random
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from speeddial.viewer.server import viewer_app
 A_RUN = 10
 """Interactions of an ordinary run."""
 LONG_RUN = 30_000
+PEERS = Path(__file__).with_name("viewer_peers.py")
 FIRST_NS = 1_760_000_000_000_000_000
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in ("ala", "er", "ino", "ou", "ust") for c in "dklmnrst"]
 CHINESE = (
@@ -277,13 +279,62 @@ def indexing(record: Record, path: Path) -> None:
     print(f"index made in {took:.1f} s, {(path.stat().st_size - before) / 1e6:,.0f} MB more")
 
 
-PEERS = Path(__file__).with_name("viewer_peers.py")
+def compare(record: Record, peers: list[str], count: int) -> None:
+    """The same spans by `Record`, each committed before the next, and by each peer's own client."""
+    spans = [
+        {
+            "run": row["run"],
+            "id": row["id"],
+            "parent": row["parent"],
+            "name": row["tool"] or row["expert"],
+            "input": row["arguments"] or row["messages"],
+            "output": row["raw"] or row["result"],
+            "start_ns": row["started_ns"],
+            "end_ns": row["ended_ns"],
+        }
+        for row in record.database.read(
+            "SELECT id, run, parent, tool, expert, arguments, messages, raw, result, started_ns, ended_ns"
+            " FROM interactions ORDER BY id LIMIT ?",
+            (count,),
+        )
+    ]
+    print(f"\n{len(spans):,} spans of {len({span['run'] for span in spans}):,} runs")
+    with tempfile.TemporaryDirectory(prefix="speeddial-peers-") as temporary:
+        folder = Path(temporary)
+        with Record.open(folder / "ours.db") as ours:
+            began = time.perf_counter()
+            runs: dict[str, str] = {}
+            for span in spans:
+                run = runs.get(span["run"]) or runs.setdefault(span["run"], ours.begin_run("x"))
+                one = ours.start_interaction(run, "model", expert=span["name"], arguments=span["input"])
+                ours.finish_interaction(one, "exact", raw=span["output"])
+            took = time.perf_counter() - began
+            page = timed(ours.browse.runs)
+        print(f"{'speeddial':24}{took:8.1f} s{len(spans) / took:10,.0f} spans/s  newest 50: {page}")
+        lines = folder / "spans.jsonl"
+        lines.write_text("".join(json.dumps(span) + "\n" for span in spans), encoding="utf-8")
+        for peer in peers:
+            name, _, python = peer.partition("=")
+            place = folder / name
+            place.mkdir()
+            done = subprocess.run(
+                [python, PEERS, name, lines, place], stdout=subprocess.PIPE, text=True, check=True
+            )
+            figures = json.loads(done.stdout.splitlines()[-1])
+            rate = figures["stored"] / figures["seconds"]
+            print(
+                f"{name + ' ' + figures['version']:24}{figures['seconds']:8.1f} s{rate:10,.0f} spans/s"
+                f"  newest 50: {figures['page_ms']:8.2f} ms; {figures['stored']:,} stored",
+                flush=True,
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the record is made and kept")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="mlflow, phoenix")
+    parser.add_argument("--peer-spans", type=int, default=20_000)
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="speeddial-viewer-"))
     path = folder / "record.db"
@@ -294,6 +345,8 @@ def main() -> None:
         with Record.open(path) as record:
             indexing(record, path)
             asyncio.run(measure(folder, record))
+            if options.peer:
+                compare(record, options.peer, options.peer_spans)
     finally:
         if options.folder is None:
             shutil.rmtree(folder)

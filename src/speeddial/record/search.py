@@ -385,7 +385,7 @@ class _Place:
     def __init__(self, db: Connection, words: _Words) -> None:
         self._db = db
         self._words = words
-        self._next = db.execute("SELECT coalesce(max(id), 0) + 1 FROM search_documents").fetchall()[0][0]
+        self._next: int = db.execute("SELECT coalesce(max(id), 0) + 1 FROM search_documents").fetchall()[0][0]
 
     def put(
         self, document: int | None, run: str, interaction: int | None, kind: str, version: int, text: str
