@@ -385,3 +385,35 @@ def test_show_says_what_was_not_proven_and_the_export_leaves_it_out(project: Pat
 def test_no_colour_and_no_control_characters_when_piped(project: Path) -> None:
     done = speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_runs_are_filtered_and_searched(project: Path) -> None:
+    model = script(project, call("add", a=1, b=2), call("note", text="buy marimba", mood="good"))
+    for task in ("adder: add 1 and 2", "writer: note 北京市的订单"):
+        assert speeddial(project, "run", task, SPEEDDIAL_MODEL=model, SPEEDDIAL_USER="ana").returncode == 0
+        model = script(project, call("note", text="buy marimba", mood="good"))
+
+    def listed(*arguments: str) -> list[str]:
+        done = speeddial(project, *arguments, "--json")
+        assert done.returncode == EXIT_DONE, done.stderr
+        return [json.loads(line)["task"] for line in done.stdout.splitlines()]
+
+    both = ["writer: note 北京市的订单", "adder: add 1 and 2"]
+    assert listed("runs") == listed("trace", "list", "--user", "ana", "--since", "1h") == both
+    assert listed("runs", "--expert", "adder") == listed("runs", "--tool", "add") == both[1:]
+    assert listed("trace", "list", "--search", "marimba") == listed("runs", "--search", "京市") == both[:1]
+    assert listed("runs", "--status", "done", "--workflow", "default", "--limit", "1") == both[:1]
+    for arguments in (
+        ["--user", "bo"],
+        ["--until", "2020-01-01"],
+        ["--status", "failed"],
+        ["--search", "no"],
+    ):
+        assert listed("runs", *arguments) == []
+    hits = speeddial(project, "trace", "search", "市的订", "--json").stdout.splitlines()
+    assert {tuple(json.loads(line)["snippet"][1]) for line in hits} == {("市的订", True)}
+    shown = speeddial(project, "trace", "search", "marimba", "--limit", "1").stdout
+    assert "buy marimba" in shown and shown.count("\n") == 1
+    wrong = speeddial(project, "runs", "--since", "yesterday")
+    assert wrong.returncode == EXIT_USAGE
+    assert "--since" in wrong.stderr and "next:" in wrong.stderr

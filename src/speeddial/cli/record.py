@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,23 @@ from speeddial.cli.output import data, emit, table
 from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from speeddial.record import Record
+    from speeddial.record.feedback import FeedbackRow
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+Limit = Annotated[int, typer.Option(min=1, help="Most lines, newest first.")]
+Expert = Annotated[str, typer.Option(help="Only where this expert was phoned.")]
+Tool = Annotated[str, typer.Option(help="Only where this tool ran.")]
+Workflow = Annotated[str, typer.Option(help="Only runs of this workflow.")]
+User = Annotated[str, typer.Option(help="Only this user's runs.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only runs begun then or later: ISO 8601, or 2h, 7d.")
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only runs begun before.")]
 
 TRACE = typer.Typer(
     help="The record: what was asked, answered and done.", no_args_is_help=True, rich_markup_mode=None
@@ -25,17 +40,40 @@ def register(app: typer.Typer) -> None:
     # Under `trace` the same listing and view, so that the record's commands are found in one place.
     TRACE.command("list")(runs)
     TRACE.command("show")(show)
+    TRACE.command()(search)
     app.add_typer(TRACE, name="trace")
 
 
 def runs(
-    limit: Annotated[int, typer.Option(min=1, help="Most runs to list, newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
+    limit: Limit = 20,
+    status: Annotated[list[str] | None, typer.Option(help="Only runs of this status.")] = None,
+    expert: Expert = "",
+    tool: Tool = "",
+    workflow: Workflow = "",
+    user: User = "",
+    since: Since = None,
+    until: Until = None,
+    search: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only runs in which these words stand somewhere.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """List the runs, newest first."""
+    from speeddial.record.selection import Selection
+
+    selection = Selection(
+        run_statuses=tuple(status or ()),
+        expert=expert,
+        tool=tool,
+        workflow=workflow,
+        user=user,
+        since=moment("--since", since),
+        until=moment("--until", until),
+    )
     with _record() as record:
-        rows = record.runs(limit, status=status)
+        if search:
+            record.index.update()
+        rows = record.browse.runs(selection, limit=limit, text=search)
     if json:
         for row in rows:
             emit(row.as_dict())
@@ -43,16 +81,60 @@ def runs(
     table(
         (
             (
-                row.id,
-                row.status,
-                row.started.astimezone().strftime("%Y-%m-%d %H:%M"),
-                row.interaction_count,
-                row.tokens_out,
-                row.task.partition("\n")[0][:70],
+                row.run.id,
+                row.run.status,
+                row.run.started.astimezone().strftime("%Y-%m-%d %H:%M"),
+                row.run.interaction_count,
+                row.run.tokens_out,
+                row.run.task.partition("\n")[0][:70],
             )
             for row in rows
         ),
         ("run", "status", "started", "calls", "tokens", "task"),
+    )
+
+
+def search(
+    text: Annotated[
+        str, typer.Argument(help='Words that must all be there, "words side by side", or beginnings*.')
+    ],
+    limit: Limit = 20,
+    expert: Expert = "",
+    tool: Tool = "",
+    workflow: Workflow = "",
+    user: User = "",
+    since: Since = None,
+    until: Until = None,
+    json: Json = False,
+) -> None:
+    """Find where words stand in the record, in any script, newest first."""
+    from speeddial.record.selection import Selection
+
+    selection = Selection(
+        expert=expert,
+        tool=tool,
+        workflow=workflow,
+        user=user,
+        since=moment("--since", since),
+        until=moment("--until", until),
+    )
+    with _record() as record:
+        hits = record.search(text, limit=limit, selection=selection)
+    if json:
+        for hit in hits:
+            emit(hit.as_dict())
+        return
+    table(
+        (
+            (
+                hit.run,
+                hit.interaction or "",
+                hit.kind,
+                "".join(piece for piece, _ in hit.snippet).replace("\n", " "),
+            )
+            for hit in hits
+        ),
+        ("run", "interaction", "where", "text"),
     )
 
 
@@ -64,8 +146,9 @@ def show(
     with _record() as record:
         row = record.run(record.resolve(run_id))
         row = row.with_interactions(tuple(record.interactions(run=row.id)))
+        remarks = record.feedback.of_run(row.id)
     if json:
-        emit(row.as_dict())
+        emit({**row.as_dict(), "feedback": [said.as_dict() for said in remarks]})
         return
     data(f"run      {row.id}\nstatus   {row.status}\ntask     {row.task}")
     if row.inputs:
@@ -77,6 +160,7 @@ def show(
         data(f"\n[{item.id}] step {item.step} {item.kind} {what}: {item.status}{sure}{took}")
         if item.kind == "tool":
             data(f"    {item.effect} {item.arguments}\n    -> {item.text or item.error}")
+            _show_remarks(remarks, item.id)
             continue
         receipt = item.receipt or {}
         proof = (
@@ -93,10 +177,47 @@ def show(
         data(f"    {item.raw or item.error}")
         if item.status == Status.SALVAGED:
             data(f"    cut off there; completed without the model to {compact_json(item.parsed)}")
+        _show_remarks(remarks, item.id)
     if row.answer:
         data(f"\nanswer   {row.answer}")
+    _show_remarks(remarks, None)
     if row.error:
         data(f"\nerror    {row.error}")
+
+
+def _show_remarks(remarks: Sequence[FeedbackRow], interaction: int | None) -> None:
+    """What people said about an interaction, or about the run's answer."""
+    for said in remarks:
+        if said.interaction == interaction:
+            who = f" by {said.by}" if said.by else ""
+            call = compact_json(said.call) if said.call else ""
+            words = " ".join(part for part in (call, said.label, said.text) if part)
+            data(f"    {said.verdict}{who}{': ' if words else ''}{words}")
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """The time that an option names: ISO 8601 (without a zone in the machine's own), or how long ago.
+
+    Raises:
+        UserError: it is neither.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from speeddial.errors import UserError
+
+    if text is None:
+        return None
+    ago = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    if ago:
+        unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[ago[2]]
+        return datetime.now(UTC) - timedelta(**{unit: int(ago[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(
+            f"{option} {text}: not a time", hint="for example 2026-11-22, 2026-11-22T09:00+01:00, 2h or 7d"
+        ) from error
+    return found if found.tzinfo else found.astimezone()
 
 
 def _record() -> Record:

@@ -180,11 +180,52 @@ def m004_feedback(db: Connection) -> None:
     )
 
 
+def m005_search_and_browsing(db: Connection) -> None:
+    """Where texts stand, for full-text search; and indexes for lists, filters and sums.
+
+    The table of texts itself is made by `SearchIndex`: each database has its own kind.
+    """
+    db.execute(
+        """
+        CREATE TABLE search_documents (
+            id INTEGER PRIMARY KEY,     -- in the order in which things were said
+            text INTEGER NOT NULL,      -- its id in search_text; another document's when said again
+            run TEXT NOT NULL,
+            interaction INTEGER,        -- NULL: the run's own task, answer and error, or feedback on them
+            kind TEXT NOT NULL,         -- run, message, plan, model, tool, feedback
+            content INTEGER,            -- from the hash of a message
+            version INTEGER NOT NULL    -- when what it was made of had ended; 0 for what was at work
+        )"""
+    )
+    db.execute("CREATE INDEX search_documents_of_run ON search_documents(run, text)")
+    db.execute("CREATE INDEX search_documents_again ON search_documents(text, id) WHERE text <> id")
+    db.execute(
+        "CREATE UNIQUE INDEX search_documents_of_content ON search_documents(content)"
+        " WHERE content IS NOT NULL"
+    )
+    db.execute("CREATE INDEX search_documents_at_work ON search_documents(id) WHERE version = 0")
+    db.execute("CREATE INDEX search_documents_runs ON search_documents(id) WHERE kind = 'run'")
+    db.execute("CREATE TABLE search_state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+
+    db.execute("CREATE INDEX runs_ended ON runs(ended_ns)")
+    for column in ("status", "workflow", "user_id"):
+        db.execute(f"CREATE INDEX runs_by_{column} ON runs({column}, id)")
+    # By expert or tool first a list of runs is found, then whether one run has such an interaction.
+    db.execute("DROP INDEX interactions_of_expert")
+    db.execute("CREATE INDEX interactions_of_expert ON interactions(expert, run, status)")
+    db.execute("CREATE INDEX interactions_of_tool ON interactions(tool, run, status) WHERE tool <> ''")
+    # What a list of runs adds up, so that it need not read the rows, which hold all that was said.
+    db.execute(
+        "CREATE INDEX interactions_sums ON interactions(run, kind, expert, tokens_in, tokens_out, cost)"
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_runs_and_interactions,
     m002_journal,
     m003_users_forks_and_tokens,
     m004_feedback,
+    m005_search_and_browsing,
 )
 
 

@@ -129,6 +129,11 @@ class RunRow:
     def with_interactions(self, interactions: tuple[InteractionRow, ...]) -> RunRow:
         return replace(self, interactions=interactions)
 
+    def with_sums(self, interactions: int, tokens_in: int, tokens_out: int, cost: float) -> RunRow:
+        return replace(
+            self, interaction_count=interactions, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """JSON form, with times in ISO 8601 and the interactions when they were read."""
         body = _with_times(asdict(replace(self, interactions=())))
@@ -144,10 +149,13 @@ def moment(ns: int) -> datetime:
     return datetime.fromtimestamp(ns / 1e9, UTC)
 
 
+def as_time(ns: int) -> str:
+    """A recorded time in ISO 8601."""
+    return moment(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _with_times(body: dict[str, Any]) -> dict[str, Any]:
     for name in ("started", "ended"):
         ns = body.pop(f"{name}_ns")
-        body[name] = (
-            None if ns is None else moment(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        )
+        body[name] = None if ns is None else as_time(ns)
     return body

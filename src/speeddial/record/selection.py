@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+_LAST_NS = 2**63 - 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Selection:
 
         def one_of(column: str, choices: tuple[str, ...]) -> str:
             parameters.extend(choices)
-            return f"{column} IN ({', '.join('?' * len(choices))})"
+            return f"{column} IN ({marks(choices)})"
 
         for column, choices in (
             ("interactions.run", self.runs),
@@ -62,7 +65,7 @@ class Selection:
         for sign, moment in ((">=", self.since), ("<", self.until)):
             if moment is not None:
                 conditions.append(f"interactions.started_ns {sign} ?")
-                parameters.append(int(moment.timestamp() * 1e9))
+                parameters.append(_ns(moment))
         of_run = [
             one_of(f"runs.{column}", choices)
             for column, choices in (
@@ -75,3 +78,50 @@ class Selection:
         if of_run:
             conditions.append(f"interactions.run IN (SELECT id FROM runs WHERE {' AND '.join(of_run)})")
         return " AND ".join(conditions) or "1 = 1", parameters
+
+    def of_interactions(self) -> Selection:
+        """What this says of interactions themselves, beyond the runs and times that they belong to."""
+        return Selection(
+            expert=self.expert, tool=self.tool, model=self.model, kinds=self.kinds, statuses=self.statuses
+        )
+
+    def where_run(self) -> tuple[str, list[Any]]:
+        """An SQL condition on ``runs`` and its parameters: what this says of runs, and of when they began."""
+        conditions, parameters = list[str](), list[Any]()
+
+        def holds(condition: str, values: Collection[Any]) -> None:
+            conditions.append(condition)
+            parameters.extend(values)
+
+        for column, choices in (
+            ("id", self.runs),
+            ("status", self.run_statuses),
+            ("workflow", (self.workflow,) if self.workflow else ()),
+            ("user_id", (self.user,) if self.user else ()),
+        ):
+            if choices:
+                holds(f"runs.{column} IN ({marks(choices)})", choices)
+        # By the id as well: it begins with the time, and the primary key finds the place.
+        if self.since is not None:
+            ns = _ns(self.since)
+            holds("runs.started_ns >= ? AND runs.id >= ?", (ns, first_id(ns)))
+        if self.until is not None:
+            ns = _ns(self.until)
+            holds("runs.started_ns < ? AND runs.id < ?", (ns, first_id(ns + 1_000_000)))
+        return " AND ".join(conditions) or "1 = 1", parameters
+
+
+def marks(values: Collection[Any]) -> str:
+    """As many parameters' marks as there are values, for ``IN (...)``; of none, what nothing is in."""
+    return ", ".join("?" * len(values)) or "NULL"
+
+
+def _ns(moment: datetime) -> int:
+    """A time in ns since 1970, as far as 64 bits reach."""
+    return max(0, min(int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000, _LAST_NS))
+
+
+def first_id(ns: int) -> str:
+    """What sorts before the id of every run that began in this millisecond (of ns since 1970) or later."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H%M%S}{rest // 1_000_000:03d}"

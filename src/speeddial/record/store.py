@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
@@ -44,6 +44,11 @@ from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 from speeddial.settings import Settings
+
+if TYPE_CHECKING:
+    from speeddial.record.browse import Browser
+    from speeddial.record.search import Hit, SearchIndex
+    from speeddial.record.selection import Selection
 
 Kind = Literal["plan", "model", "tool"]
 Given = ParamSpec("Given")
@@ -159,6 +164,38 @@ class Record:
     def feedback(self) -> Feedback:
         """What people say about decodes and answers, and the calls that would have been right."""
         return Feedback(self._database)
+
+    @cached_property
+    def browse(self) -> Browser:
+        """Pages of runs and the spans of one, for lists and graphs."""
+        from speeddial.record.browse import Browser
+
+        return Browser(self)
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        """The full-text index."""
+        from speeddial.record.search import SearchIndex
+
+        return SearchIndex(self._database)
+
+    def search(
+        self,
+        text: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        selection: Selection | None = None,
+    ) -> list[Hit]:
+        """Where a text stands in the record, newest first; what is not indexed yet is indexed now.
+
+        Args, Returns: see `SearchIndex.search`.
+
+        Raises:
+            RecordError: the record could not be read or written.
+        """
+        self.index.update()
+        return self.index.search(text, limit=limit, before=before, selection=selection)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -334,7 +371,7 @@ class Record:
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
             (*parameters, sql_limit),
         )
-        found = (_run_row(row) for row in rows)
+        found = (run_row(row) for row in rows)
         return [run for run in found if status is None or run.status == status][:limit]
 
     def run(self, run: str) -> RunRow:
@@ -343,16 +380,24 @@ class Record:
         Raises:
             NotFound: there is no such run.
         """
-        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
-        if not rows:
-            raise self._no_run(run)
-        found = _run_row(rows[0])
+        found = self.run_alone(run)
         return found.with_interactions(
             tuple(
                 interaction if found.status != INTERRUPTED else _interrupted(interaction)
                 for interaction in self.interactions(run=run)
             )
         )
+
+    def run_alone(self, run: str) -> RunRow:
+        """One run without its interactions.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
+        if not rows:
+            raise self._no_run(run)
+        return run_row(rows[0])
 
     def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
         """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
@@ -544,6 +589,18 @@ class Record:
 
     finish_interaction = _at_once(finishing)
 
+    def interaction(self, interaction: int) -> InteractionRow:
+        """One interaction with its messages.
+
+        Raises:
+            NotFound: there is no such interaction.
+        """
+        rows = self._database.read("SELECT * FROM interactions WHERE id = ?", (interaction,))
+        if not rows:
+            raise NotFound(f"there is no interaction {interaction} in {self.name}")
+        found = _interaction_row(rows[0], self._contents(rows))
+        return _interrupted(found) if self.run_alone(found.run).status == INTERRUPTED else found
+
     def interactions(
         self,
         *,
@@ -644,7 +701,8 @@ def _rounded(probability: float | None) -> float | None:
     return None if probability is None else round(probability, 4)
 
 
-def _run_row(row: Row) -> RunRow:
+def run_row(row: Row) -> RunRow:
+    """The row as it is to be read; a run whose writer has died reads `INTERRUPTED`."""
     status = row["status"]
     if status == RUNNING:
         writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
