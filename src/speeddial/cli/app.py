@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from speeddial.cli import evaluation, models, project, record, run
+from speeddial.cli import evaluation, models, project, record, run, view
 
 app = typer.Typer(
     name="speeddial",
@@ -38,5 +38,5 @@ def speeddial(
     """Agents whose work is done by specialist small language models."""
 
 
-for topic in (run, project, record, models, evaluation):
+for topic in (run, project, record, view, models, evaluation):
     topic.register(app)

@@ -129,6 +129,11 @@ class RunRow:
     def with_interactions(self, interactions: tuple[InteractionRow, ...]) -> RunRow:
         return replace(self, interactions=interactions)
 
+    def with_sums(self, interactions: int, tokens_in: int, tokens_out: int, cost: float) -> RunRow:
+        return replace(
+            self, interaction_count=interactions, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """JSON form, with times in ISO 8601 and the interactions when they were read."""
         body = _with_times(asdict(replace(self, interactions=())))

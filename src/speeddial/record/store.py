@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.messages import Message
@@ -37,6 +37,9 @@ from speeddial.record.journal import Journal
 from speeddial.record.redact import Counts, Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 from speeddial.record.writer import Writer
+
+if TYPE_CHECKING:
+    from speeddial.record.browse import Browser
 
 Kind = Literal["plan", "model", "tool"]
 
@@ -102,6 +105,11 @@ class Record:
         self.close()
 
     @property
+    def database(self) -> Database:
+        """What the record's other parts read and write through."""
+        return self._database
+
+    @property
     def path(self) -> Path:
         """The SQLite file."""
         return self._database.path
@@ -115,6 +123,13 @@ class Record:
     def journal(self) -> Journal:
         """What resuming needs: outcomes of calls, and questions to a person."""
         return Journal(self._database)
+
+    @cached_property
+    def browse(self) -> Browser:
+        """Pages of runs and the spans of one, for lists and graphs."""
+        from speeddial.record.browse import Browser
+
+        return Browser(self)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -250,7 +265,7 @@ class Record:
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
             (*parameters, sql_limit),
         )
-        found = (_run_row(row) for row in rows)
+        found = (run_row(row) for row in rows)
         return [run for run in found if status is None or run.status == status][:limit]
 
     def run(self, run: str) -> RunRow:
@@ -259,16 +274,24 @@ class Record:
         Raises:
             NotFound: there is no such run.
         """
-        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
-        if not rows:
-            raise self._no_run(run)
-        found = _run_row(rows[0])
+        found = self.run_alone(run)
         return found.with_interactions(
             tuple(
                 interaction if found.status != INTERRUPTED else _interrupted(interaction)
                 for interaction in self.interactions(run=run)
             )
         )
+
+    def run_alone(self, run: str) -> RunRow:
+        """One run without its interactions.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
+        if not rows:
+            raise self._no_run(run)
+        return run_row(rows[0])
 
     def resolve(self, name: str) -> str:
         """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
@@ -422,6 +445,18 @@ class Record:
             changes["latency_ms"] = latency_ms
         self._finish("interactions", interaction, changes)
 
+    def interaction(self, interaction: int) -> InteractionRow:
+        """One interaction with its messages.
+
+        Raises:
+            NotFound: there is no such interaction.
+        """
+        rows = self._database.read("SELECT * FROM interactions WHERE id = ?", (interaction,))
+        if not rows:
+            raise NotFound(f"there is no interaction {interaction} in {self.path}")
+        found = _interaction_row(rows[0], self._contents(rows))
+        return _interrupted(found) if self.run_alone(found.run).status == INTERRUPTED else found
+
     def interactions(
         self,
         *,
@@ -495,7 +530,8 @@ def _rounded(probability: float | None) -> float | None:
     return None if probability is None else round(probability, 4)
 
 
-def _run_row(row: sqlite3.Row) -> RunRow:
+def run_row(row: sqlite3.Row) -> RunRow:
+    """The row as it is to be read; a run whose writer has died reads `INTERRUPTED`."""
     status = row["status"]
     if status == RUNNING:
         writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])

@@ -1,0 +1,182 @@
+"""The viewer's server: the API and the page behind the guard, on a socket that was there to be had."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from speeddial.errors import UserError
+from speeddial.project import Project
+from speeddial.record import Record
+from speeddial.viewer.api import Api
+from speeddial.viewer.security import LOOPBACK, Guard, Keys, refused
+
+TOKEN = "SPEEDDIAL_VIEW_TOKEN"
+"""Environment variable with the bearer token; without one the viewer stays on the loopback interface."""
+_SHORTEST_TOKEN = 16
+_STATIC = Path(__file__).with_name("static")
+
+
+def viewer_app(
+    project: Project,
+    record: Record,
+    *,
+    keys: Keys,
+    hosts: Collection[str] = LOOPBACK,
+    linked: Callable[[], None] = lambda: None,
+    stopping: asyncio.Event | None = None,
+) -> Guard:
+    """The viewer as an ASGI application.
+
+    Args:
+        hosts: names and addresses under which it may be asked for.
+        linked: called when the one-time link was used.
+        stopping: ends its live tails when it is set.
+    """
+    app = Starlette(
+        routes=[
+            *Api(project, record, stopping or asyncio.Event()).routes(),
+            Mount("/", StaticFiles(directory=_STATIC, html=True, check_dir=False)),
+        ],
+        exception_handlers={HTTPException: _http_error, 500: _our_error},
+    )
+    # Around all of it: Starlette's own middleware would leave the answers to our errors bare.
+    return Guard(app, keys=keys, hosts=hosts, linked=linked)
+
+
+class Viewer:
+    """One server for one project's record.
+
+    Args:
+        host: a name or address to listen on.
+        port: 0 for any free one.
+        say: takes the link whenever there is a new one.
+
+    Raises:
+        UserError: the port is taken, or the host is not this machine's loopback and no token is set.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        record: Record,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        say: Callable[[str], None] = lambda link: None,
+    ) -> None:
+        bearer = os.environ.get(TOKEN, "")
+        if bearer and len(bearer) < _SHORTEST_TOKEN:
+            raise UserError(
+                f"{TOKEN} has {len(bearer)} characters", hint=f"give it at least {_SHORTEST_TOKEN}"
+            )
+        if not _is_loopback(host) and not bearer:
+            raise UserError(
+                f"--host {host}: others could read the record",
+                hint=f"set {TOKEN} to a long random text, or leave --host out and use an SSH tunnel",
+            )
+        self._keys = Keys(bearer)
+        self._host = host
+        self._say = say
+        self._socket = _bound(host, port)
+        self.port = int(self._socket.getsockname()[1])
+        self._stopping = asyncio.Event()
+        self._app = viewer_app(
+            project,
+            record,
+            keys=self._keys,
+            hosts=LOOPBACK | {host},
+            linked=self._new_link,
+            stopping=self._stopping,
+        )
+
+    @property
+    def link(self) -> str:
+        """Where to open it; works once, then there is another."""
+        host = "127.0.0.1" if self._host in ("0.0.0.0", "") else self._host
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}/?token={self._keys.link}"
+
+    def serve(self) -> None:
+        """Serve until interrupted."""
+        # Its log would only repeat what the page says; errors of ours come as tracebacks.
+        config = uvicorn.Config(
+            self._app,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            # Nothing stands in front of it whose word on addresses could be believed.
+            proxy_headers=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+        )
+        try:
+            _Server(config, self._stopping).run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def _new_link(self) -> None:
+        self._say(self.link)
+
+
+class _Server(uvicorn.Server):
+    """Ends the live tails before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise UserError(f"--host {host}: {error}", hint="leave it out for this machine alone") from error
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Without it a port stays taken for a minute after the viewer was ended.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} is taken, perhaps by another `speeddial view`",
+                hint="leave --port out for a free one, or give another",
+            ) from error
+        raise UserError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refused(error.status_code, error.detail)
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    return refused(500, "the viewer failed; its terminal shows why", hint="please report it")
