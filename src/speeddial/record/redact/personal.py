@@ -227,6 +227,7 @@ _IPV4 = re.compile(rf"{_begin('[0-9]', 'A-Za-z0-9_.')}(?:[0-9]{{1,3}}\.){{3}}[0-
 _IPV6 = re.compile(
     rf"{_begin('[23][0-9A-Fa-f]{3}:', 'A-Za-z0-9_:.')}[23][0-9A-Fa-f]{{3}}:[0-9A-Fa-f:]{{0,33}}(?:[0-9A-Fa-f]|::)(?![A-Za-z0-9_]|:[0-9A-Fa-f:])"
 )
+_IPV6_HINT = re.compile(r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]")
 _VERSION_PART = 32
 """Four numbers all below this are taken for a version's; one address in 4,096 is."""
 
@@ -242,7 +243,7 @@ def _ips(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _may_hold_ipv6(text: str) -> bool:
-    return "::" in text or text.count(":") >= 7
+    return _IPV6_HINT.search(text) is not None
 
 
 def _is_somebodys(text: str) -> bool:
