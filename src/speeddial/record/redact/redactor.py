@@ -73,6 +73,11 @@ class Redactor:
         # Names, keys and statuses come with every row: a set look-up instead of all the rules.
         self._clean: set[str] = set()
 
+    @property
+    def personal(self) -> frozenset[str]:
+        """Names of the rules whose finds a run gets back when it is resumed."""
+        return frozenset(rule.name for rule in self._rules if rule.personal)
+
     def text(self, text: str, counts: Counts | None = None) -> str:
         """`text` with everything replaced that a rule finds.
 
