@@ -240,7 +240,8 @@ def compiled_pattern(name: str, expression: str) -> Any:
         ) from error
     if pattern.search("") is not None:
         raise SettingsError(
-            f"redact.{name} = {expression!r} matches the empty text", hint="make it match what is to be hidden"
+            f"redact.{name} = {expression!r} matches the empty text",
+            hint="make it match what is to be hidden",
         )
     return pattern
 

@@ -80,7 +80,7 @@ class Originals:
         self._pattern = None
 
     def restore(self, value: Any) -> Any:
-        """A JSON value with its originals in the place of surrogates, in keys too; the argument is not changed.
+        """A copy of a JSON value with originals in the place of surrogates, in keys too.
 
         Raises:
             RecordError: two originals have the same surrogate, so which is meant cannot be said.

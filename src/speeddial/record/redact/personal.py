@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from speeddial.record.redact import surrogates
-from speeddial.record.redact.rules import Passage, Rule
+from speeddial.record.redact.rules import Passage, Rule, masked
 from speeddial.record.redact.surrogates import PhoneForm
 
 
@@ -64,9 +64,11 @@ class PersonalRule:
 # Letters of scripts that put spaces between words: in others an address would swallow its sentence.
 _LETTERS = r"A-Za-z0-9À-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
 _LOCAL = rf"{_LETTERS}._%+\-"
+_TOP = r"A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
 _EMAIL = re.compile(
-    rf"{_begin('[' + _LOCAL + ']', _LOCAL)}[._%+\-]*+([{_LETTERS}][{_LOCAL}]*+@(?:[{_LETTERS}][{_LETTERS}\-]{{0,62}}+\.)+"
-    r"(?:[A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿ]{2,24}|xn--[A-Za-z0-9\-]{2,59}))(?![A-Za-z0-9])"
+    rf"{_begin('[' + _LOCAL + ']', _LOCAL)}[._%+\-]*+"
+    rf"([{_LETTERS}][{_LOCAL}]*+@(?:[{_LETTERS}][{_LETTERS}\-]{{0,62}}+\.)+"
+    rf"(?:[{_TOP}]{{2,24}}|xn--[A-Za-z0-9\-]{{2,59}}))(?![A-Za-z0-9])"
 )
 
 
@@ -105,41 +107,62 @@ _FORMS: tuple[tuple[PhoneForm, re.Pattern[str]], ...] = (
 _GROUP = re.compile(rf"({_GAP}*)([0-9]+)")
 _STRETCH = re.compile(rf"[0-9+(](?:[0-9]|{_GAP}){{7,}}+")
 """Where a number may stand: looked for first, as the forms are ten times slower to look for."""
-_SHORT_CODES = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81"
-    " 82 84 86 90 91 92 93 94 95 98".split()
+_USUAL_LENGTHS = re.compile(
+    r"(?P<n10>4[57])|(?P<n11>[17]|3[0-46]|41|46|48|6[145])|(?P<n12>44|8[12]|9[01])|(?P<n13>55|86)"
 )
+"""Country codes of plans whose numbers have all the same number of digits, the code included."""
+_SHORT_CODES = re.compile(r"2[07]|3[0-46]|39|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
 """Country codes of two digits; 1 and 7 have one, all others three (ITU-T E.164)."""
 
 
 def _phones(text: str) -> Iterator[tuple[int, int]]:
     for stretch in _STRETCH.finditer(text):
+        # With what the forms look at on both sides: an escape before, and what a number must not go on with.
+        offset = max(0, stretch.start() - 6)
+        left = text[offset : stretch.end() + 1]
         for form, pattern in _FORMS:
-            # One more character, as a number must not go on with a letter.
-            for match in pattern.finditer(text, stretch.start(), stretch.end() + 1):
-                end = _end_of_phone(form, match.group())
-                if end:
-                    yield match.start(), match.start() + end
+            spans = list(_numbers(form, pattern, left, stretch.start() - offset))
+            if spans:
+                yield from ((start + offset, end + offset) for start, end in spans)
+                left = masked(left, spans)
+
+
+def _numbers(
+    form: PhoneForm, pattern: re.Pattern[str], text: str, position: int
+) -> Iterator[tuple[int, int]]:
+    while match := pattern.search(text, position):
+        end = _end_of_phone(form, match.group())
+        # What was taken for more of the number is looked at again.
+        position = match.start() + end if end else match.end()
+        if end:
+            yield match.start(), position
 
 
 def _end_of_phone(form: PhoneForm, found: str) -> int:
     """How much of what was found is the number; 0 when it has too few digits for one."""
     if form != "international":
-        end, count = _end_of_number(found, 0, 12)
+        end, count = _end_of_number(found, 0, 10, 12)
         return end if count >= 9 else 0
-    plus = found.startswith("+")
-    end, count = _end_of_number(found, 1 if plus else 2, 15)
+    start = 1 if found.startswith("+") else 2
+    usual = _USUAL_LENGTHS.match(found, start)
+    end, count = _end_of_number(found, start, int(usual.lastgroup[1:]) if usual else 12, 15)
     # Numbers filled up with zeros begin with 00 as well.
-    return end if count >= (8 if plus else 10) else 0
+    return end if count >= (8 if start == 1 else 10) else 0
 
 
-def _end_of_number(found: str, start: int, most: int) -> tuple[int, int]:
-    """Where a number ends, as what follows may be digits of something else, and how many digits it has."""
+def _end_of_number(found: str, start: int, usual: int, most: int) -> tuple[int, int]:
+    """Where a number ends, as what follows may be digits of something else, and how many digits it has.
+
+    Args:
+        usual: digits after which no further group is taken.
+        most: digits that no number has more of.
+    """
     end, count = start, 0
     for group in _GROUP.finditer(found, start):
         gap, digits = group.groups()
         alone = len(digits) == 1 and "(" not in gap and count > 3
-        if count + len(digits) > most or alone or (count >= 8 and "/" in gap):
+        another = (count >= 8 and "/" in gap) or (count >= 10 and digits[0] == "0")
+        if count >= usual or count + len(digits) > most or alone or another:
             break
         count += len(digits)
         end = group.end()
@@ -149,13 +172,15 @@ def _end_of_number(found: str, start: int, most: int) -> tuple[int, int]:
 def _phone_surrogate(key: bytes, text: str) -> str:
     form = next(form for form, pattern in _FORMS if pattern.fullmatch(text))
     digits = "".join(character for character in text if character.isdigit())
-    code = {"trunk": 0, "chinese": 0, "russian": 1, "north_american": len(digits) - 10, "international": 0}[form]
+    code = {"trunk": 0, "chinese": 0, "russian": 1, "north_american": len(digits) - 10, "international": 0}[
+        form
+    ]
     if form == "international":
         code = 0 if text.startswith("+") else 2
         number = digits[code:]
         if number[0] == "1" and len(number) == 11:
             return surrogates.phone(key, text, "north_american", code + 1)
-        code += 1 if number[0] in "17" else 2 if number[:2] in _SHORT_CODES else 3
+        code += 1 if number[0] in "17" else 2 if _SHORT_CODES.match(number) else 3
     return surrogates.phone(key, text, form, code)
 
 
@@ -175,24 +200,32 @@ _BRANDS = (
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
-    for match in _CARD.finditer(text):
+    position = 0
+    while match := _CARD.search(text, position):
         digits = "".join(character for character in match.group() if character.isdigit())
         known = any(brand.match(digits) and len(digits) in lengths for brand, lengths in _BRANDS)
-        # Surrogates of other brands' lengths too.
-        if (known or digits.startswith("400000")) and surrogates.luhn(digits) == 0:
+        # Surrogates have lengths that their brand does not.
+        is_card = (known or digits.startswith("400000")) and surrogates.luhn(digits) == 0
+        if is_card:
             yield match.span()
+        # A year before a card looks like its first four digits.
+        position = match.end() if is_card else match.start() + 1
 
 
 # ---- IBAN ----
 
-_IBAN = re.compile(rf"{_begin('[A-Za-z]{2}[0-9]', 'A-Za-z0-9')}[A-Za-z]{{2}}[0-9]{{2}}(?=[ \u00a0]?[A-Za-z0-9]{{4}})")
+_IBAN = re.compile(
+    rf"{_begin('[A-Za-z]{2}[0-9]', 'A-Za-z0-9')}[A-Za-z]{{2}}[0-9]{{2}}(?=[ \u00a0]?[A-Za-z0-9]{{4}})"
+)
 _IBAN_TABLE = (
     "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18"
     "FO18FR27GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21"
     "LY25MC27MD24ME22MK19MN20MR27MT31MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24"
     "SI19SK24SM27SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30"
 )
-_IBAN_LENGTHS = {_IBAN_TABLE[at : at + 2]: int(_IBAN_TABLE[at + 2 : at + 4]) for at in range(0, len(_IBAN_TABLE), 4)}
+_IBAN_LENGTHS = {
+    _IBAN_TABLE[at : at + 2]: int(_IBAN_TABLE[at + 2 : at + 4]) for at in range(0, len(_IBAN_TABLE), 4)
+}
 """Characters of an IBAN by country (SWIFT's registry, release 99)."""
 
 
@@ -223,9 +256,12 @@ def _is_alnum(character: str) -> bool:
 
 # ---- IP address ----
 
-_IPV4 = re.compile(rf"{_begin('[0-9]', 'A-Za-z0-9_.')}(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?![A-Za-z0-9_]|\.[0-9])")
+_IPV4 = re.compile(
+    rf"{_begin('[0-9]', 'A-Za-z0-9_.')}(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?![A-Za-z0-9_]|\.[0-9])"
+)
 _IPV6 = re.compile(
-    rf"{_begin('[23][0-9A-Fa-f]{3}:', 'A-Za-z0-9_:.')}[23][0-9A-Fa-f]{{3}}:[0-9A-Fa-f:]{{0,33}}(?:[0-9A-Fa-f]|::)(?![A-Za-z0-9_]|:[0-9A-Fa-f:])"
+    rf"{_begin('[23][0-9A-Fa-f]{3}:', 'A-Za-z0-9_:.')}[23][0-9A-Fa-f]{{3}}:"
+    r"(?:[0-9A-Fa-f:]{0,33}(?:[0-9A-Fa-f]|::)|:)(?![A-Za-z0-9_]|:[0-9A-Fa-f:])"
 )
 _IPV6_HINT = re.compile(r"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]")
 _VERSION_PART = 32
@@ -238,8 +274,11 @@ def _ips(text: str) -> Iterator[tuple[int, int]]:
             yield match.span()
     if _may_hold_ipv6(text):
         for match in _IPV6.finditer(text):
-            if _is_somebodys(match.group()):
-                yield match.span()
+            # A colon of the sentence may stand behind an address that ends with two.
+            for end in (match.end(), match.end() - 1):
+                if _is_somebodys(text[match.start() : end]):
+                    yield match.start(), end
+                    break
 
 
 def _may_hold_ipv6(text: str) -> bool:
@@ -263,7 +302,12 @@ def _may_hold_phone(passage: Passage) -> bool:
 
 
 PERSONAL: tuple[Rule, ...] = (
-    PersonalRule("iban", lambda passage: b"xx00" in passage.digits and b"00000000" in passage.digits, _ibans, surrogates.iban),
+    PersonalRule(
+        "iban",
+        lambda passage: b"xx00" in passage.digits and b"00000000" in passage.digits,
+        _ibans,
+        surrogates.iban,
+    ),
     PersonalRule("card", lambda passage: b"0" * 14 in passage.digits, _cards, surrogates.card),
     PersonalRule("email", lambda passage: "@" in passage.text, _emails, surrogates.email),
     PersonalRule(

@@ -35,9 +35,7 @@ _ROUNDS = 8
 # Up to so many texts of so many characters are remembered to hold no secret.
 _CLEAN_TEXTS, _SHORT = 1024, 80
 # What keys and personal data are made of, written as JSON escapes, in which a hostile output could hide it.
-_ESCAPED = re.compile(
-    r"\\u00(2[089bBdDeEfF]|3[0-9aA]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
-)
+_ESCAPED = re.compile(r"\\u00(2[089bBdDeEfF]|3[0-9aA]|4[0-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 _LONG_NUMBER = 10**10
 """Whole numbers from here on are looked at as texts: cards and phone numbers come as such."""
 
@@ -225,11 +223,14 @@ class Redactor:
         found: list[tuple[int, int, int]] = []
         for rank, rule in enumerate(self._rules):
             try:
-                for start, end in rule.find(passage):
-                    if start < end:
-                        found.append((start, end, rank))
+                spans = [(start, end) for start, end in rule.find(passage) if start < end]
             except Exception as error:  # noqa: BLE001 - whatever a rule raises, nothing may pass it
                 raise _failed(rule, error) from None
+            if spans:
+                found.extend((start, end, rank) for start, end in spans)
+                if rule.personal:
+                    # A number has one type: the end of one and the beginning of another are no third.
+                    passage = passage.without(spans)
         if not found:
             return []
         found.sort()

@@ -15,11 +15,18 @@ from typing import ClassVar, Protocol
 _WORD_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_/"
 # Bytes that tokens are made of stay, all others become spaces.
 _WORDS = bytes(code if chr(code) in _WORD_CHARACTERS else 0x20 for code in range(256))
-# Digits become 0, letters x, what groups digits a space, all others |. What is not ASCII counts as grouping: a
-# space that does not break is.
+# Digits become 0, letters x, what groups digits a space, all others |. What is not ASCII counts as
+# grouping: a space that does not break is.
 _SHAPE = bytes(
-    0x30 if character.isdigit() else 0x78 if character.isalpha() else ord(character)
-    if character in " ." else 0x20 if character in "-/()+" else 0x7C
+    0x30
+    if character.isdigit()
+    else 0x78
+    if character.isalpha()
+    else ord(character)
+    if character in " ."
+    else 0x20
+    if character in "-/()+"
+    else 0x7C
     for character in map(chr, range(128))
 ) + bytes([0x20] * 128)
 
@@ -41,6 +48,21 @@ class Passage:
         """Whether a dot stands between digits."""
         self.digits = shape.translate(None, b" .")
         """Digits as 0, letters as x and others as |, with what may group digits taken out."""
+
+    def without(self, spans: Iterable[tuple[int, int]]) -> Passage:
+        """The passage with these stretches made unreadable, at the same offsets."""
+        return Passage(masked(self.text, spans))
+
+
+def masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """`text` with NULs, which nothing that a rule looks for is made of, in the place of these stretches."""
+    parts: list[str] = []
+    position = 0
+    for start, end in sorted(spans):
+        start = max(start, position)
+        parts += (text[position:start], "\0" * (end - start))
+        position = max(position, end)
+    return "".join((*parts, text[position:]))
 
 
 class Rule(Protocol):
