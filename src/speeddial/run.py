@@ -496,7 +496,7 @@ class Runner:
             UserError: the originals went when the run ended.
         """
         originals = self.record.originals(row.id)
-        hidden = {name for one in (row, *row.interactions) for name in one.redactions}
+        hidden = set(row.redactions).union(*(interaction.redactions for interaction in row.interactions))
         if not originals.kept and hidden & self.record.redactor.personal:
             raise UserError(
                 f"run {row.id} is {row.status}: the personal data that it worked on was not kept",

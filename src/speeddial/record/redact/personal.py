@@ -144,8 +144,9 @@ def _end_of_phone(form: PhoneForm, found: str) -> int:
         end, count = _end_of_number(found, 0, 10, 12)
         return end if count >= 9 else 0
     start = 1 if found.startswith("+") else 2
-    usual = _USUAL_LENGTHS.match(found, start)
-    end, count = _end_of_number(found, start, int(usual.lastgroup[1:]) if usual else 12, 15)
+    plan = _USUAL_LENGTHS.match(found, start)
+    usual = int(plan.lastgroup[1:]) if plan and plan.lastgroup else 12
+    end, count = _end_of_number(found, start, usual, 15)
     # Numbers filled up with zeros begin with 00 as well.
     return end if count >= (8 if start == 1 else 10) else 0
 
