@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from speeddial.cli.output import emit, table
-from speeddial.cli.record import TRACE, Json, open_record
+from speeddial.cli.record import TRACE, Json
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,9 @@ def redactions(
     json: Json = False,
 ) -> None:
     """Count what was replaced before it was written, by rule: for data sets' cards, and for trust."""
-    with open_record() as record:
+    from speeddial.project import Project
+
+    with Project(Project.find()).open_record() as record:
         counts = record.redactions(record.resolve(run_id) if run_id else None)
     if json:
         emit(dict(sorted(counts.items())))
