@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from speeddial.cli import datasets, evaluation, export, feedback, models, project, record, redactions, replay, run, view
+from speeddial.cli import (
+    datasets,
+    evaluation,
+    export,
+    feedback,
+    models,
+    project,
+    record,
+    redactions,
+    replay,
+    run,
+    view,
+)
 
 app = typer.Typer(
     name="speeddial",
