@@ -25,7 +25,7 @@ from speeddial.errors import UserError
 from speeddial.models.model import Request
 from speeddial.models.scripted import Scripted
 from speeddial.record import Record, RunRow
-from speeddial.record.export import export_chat
+from speeddial.record.export import FORMS, export
 from speeddial.record.spans import project
 from speeddial.scaffold import create
 
@@ -223,9 +223,9 @@ def test_a_run_that_waits_keeps_personal_data_only_in_its_originals_and_nothing_
         assert not found(repr(row).encode(), SECRETS | PERSONAL)
         out = tmp_path / "exports"
         out.mkdir()
-        report = export_chat(record, out / "chat.jsonl")
-        assert report.lines > 0
-        assert set(report.redactions) >= set(PERSONAL)
+        record.feedback.comment(row.interactions[0].id, PLANTED, by=PERSONAL["email"])
+        for form in FORMS:
+            export(record, out / ("chat.jsonl" if form == "openai" else form), form, content=True)
         for content in (False, True):
             spans = spans_of(row, content=content)
             assert (b"@example.invalid" in spans) == content

@@ -111,7 +111,7 @@ class RunRow:
     writer_pid: int
     writer_host: str
     redactions: dict[str, int]
-    """Secrets replaced in the run's own fields; a resumed run works on the replaced task."""
+    """Replacements in the run's own fields, by rule; see `Originals` for what a resumed run works on."""
     interaction_count: int
     tokens_in: int
     tokens_out: int
