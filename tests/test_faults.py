@@ -23,6 +23,9 @@ from benchmarks.faults.tools import TOOLS, fits
 
 CALLS = [*map(valid_call, ours.FUNCTIONS), *FAULTS]
 
+_EXAMPLE = re.compile(r", for example .*?(?=, got )")
+"""The valid value in a message, which the reasons do without."""
+
 
 def test_every_tool_has_a_valid_call_faults_and_a_name_in_the_table() -> None:
     assert len({fault.id for fault in CALLS}) == len(CALLS)
@@ -43,7 +46,8 @@ async def test_every_fault_is_rejected_with_its_reason_and_every_valid_call_runs
         ours.FUNCTIONS, "ok"
     )
     assert {key: sign for key, sign in column.items() if sign not in ("R", "ok")} == {}
-    silent = [fault.id for fault in FAULTS if fault.reason not in (seen[fault.id].feedback or "")]
+    told = {place: _EXAMPLE.sub("", observed.feedback or "") for place, observed in seen.items()}
+    silent = [fault.id for fault in FAULTS if fault.reason not in told[fault.id]]
     assert silent == []
 
 

@@ -362,16 +362,18 @@ def _judge(
     interaction: int,
     completion: Completion,
 ) -> Reply:
+    salvaged = bool(completion.completed)
     try:
         value = contract.parse(completion.completed or completion.text)
         problems = check(value) if check else []
-        if completion.completed and not _names_its_tool(completion.text, value):
-            problems = [Problem("", "a whole answer", "one that was cut off before the name of its tool")]
+        if salvaged and (problems or not _names_its_tool(completion.text, value)):
+            # What is said of a text that could not be salvaged is of the text alone: no ending is on record.
+            salvaged, value = False, contract.parse(completion.text)
         if problems:
             raise ContractViolation(problems, raw=completion.text)
     except ContractViolation as error:
         return Reply(interaction, completion, None, Status.FAILED, error, rows=(interaction,))
-    if completion.completed:
+    if salvaged:
         status = Status.SALVAGED
     elif isinstance(value, ToolCall) and value.is_refusal:
         status = Status.REFUSED
