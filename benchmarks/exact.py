@@ -82,7 +82,7 @@ def weights(kind: str) -> Iterator[BaseModel]:
         random.graph.mkdir()
         shape = LlamaShape(**json.loads((base.graph / SHAPE).read_text(encoding="utf-8")))
         write_graph(random.graph, RandomWeights(shape))
-        random.tokenizer.write_bytes(base.tokenizer.read_bytes())
+        random.vocabulary.write_bytes(base.vocabulary.read_bytes())
         yield random
 
 

@@ -142,7 +142,9 @@ async def compare(url: str, given: argparse.Namespace) -> dict[str, Any]:
             pairs.append((mine, theirs))
         if given.profile:
             profile = cProfile.Profile(time.thread_time)  # the clock says nothing on a busy machine
-            await profile.runcall(turn, ours, given)
+            profile.enable()
+            await turn(ours, given)
+            profile.disable()
             profile.dump_stats(given.profile)
     await client.close()
     figures = report(pairs, given)

@@ -64,6 +64,10 @@ class ChatServer:
     strict_subset: bool = False
     """Refuses what OpenAI's strict mode refuses: a union at the root, keys that are not required."""
     refuses_logprobs: bool = False
+    tells_bytes: bool = True
+    """As OpenAI does; vLLM tells a replacement character for a token that ends within a character."""
+    end_token: str = "<|im_end|>"
+    """Told last, as vLLM does; no part of the text."""
     key: str = ""
     models: tuple[str, ...] = ("base", "organizer")
     version: str = "0.32.0"
@@ -192,7 +196,10 @@ class ChatServer:
         if body.get("logprobs"):
             # The first token is forced, the others have an even chance.
             choice["logprobs"] = {
-                "content": [_token(byte, index == 0) for index, byte in enumerate(text.encode())],
+                "content": [
+                    *(self._token(bytes([byte]), index == 0) for index, byte in enumerate(text.encode())),
+                    *([self._token(self.end_token.encode(), False)] if self.end_token else []),
+                ],
                 "refusal": None,
             }
         said = sum(len(message["content"]) for message in body["messages"])
@@ -205,6 +212,17 @@ class ChatServer:
             "choices": [choice],
             "usage": usage,
         }
+
+    def _token(self, piece: bytes, forced: bool) -> dict[str, Any]:
+        text = piece.decode(errors="replace")
+        even = float(np.log(0.5))
+        logprob, other = (0.0, -9999.0) if forced else (even, even)
+        alternatives = [
+            {"token": text, "logprob": logprob, "bytes": None},
+            {"token": "other", "logprob": other, "bytes": None},
+        ]
+        told = list(piece if self.tells_bytes else text.encode())
+        return {"token": text, "logprob": logprob, "bytes": told, "top_logprobs": alternatives}
 
 
 def answer(handler: BaseHTTPRequestHandler, status: int, body: Any, kind: str = "application/json") -> None:
@@ -236,19 +254,6 @@ def stream(handler: BaseHTTPRequestHandler) -> None:
 def fault(status: int, message: str, **error: Any) -> Callable[[BaseHTTPRequestHandler], None]:
     """An error answer in the protocol's form."""
     return lambda handler: answer(handler, status, {"error": {"message": message, **error}})
-
-
-def _token(byte: int, forced: bool) -> dict[str, Any]:
-    text, logprob, other = (
-        chr(byte),
-        0.0 if forced else float(np.log(0.5)),
-        -9999.0 if forced else float(np.log(0.5)),
-    )
-    alternatives = [
-        {"token": text, "logprob": logprob, "bytes": None},
-        {"token": "other", "logprob": other, "bytes": None},
-    ]
-    return {"token": text, "logprob": logprob, "bytes": [byte], "top_logprobs": alternatives}
 
 
 def _without_all_of(schema: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from speeddial.messages import Message, compact_json
@@ -37,6 +38,12 @@ ADD: dict[str, Any] = {"name": "add", "arguments": {"a": 1, "note": "Приве�
 FIND: dict[str, Any] = {"name": "find", "arguments": {"a": ["x", "y"], "note": {"k": 1.5}, "deep": True}}
 REFUSE = {"name": "refuse", "arguments": {"reason": "no tool for it"}}
 BASE = "embedded:smollm2-135m-instruct"
+
+
+def begin(record: Record, task: str, **fields: Any) -> str:
+    """A run that is listed after all before it: ids tell milliseconds apart, no less."""
+    time.sleep(0.002)
+    return record.begin_run(task, **fields)
 
 
 def decode(

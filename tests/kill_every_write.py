@@ -30,6 +30,7 @@ from speeddial.models.model import Request
 from speeddial.models.scripted import Scripted
 from speeddial.record import commits
 from speeddial.record.database import Database
+from speeddial.replay import replay
 
 ROOT, WORKFLOW = Path(sys.argv[1]), sys.argv[2]
 WORKSPACE = ROOT / "workspace"
@@ -120,6 +121,15 @@ def resume(**decision: Any) -> int:
     return result.exit_code
 
 
+def replayed() -> int:
+    """0 when the run, killed and resumed, replays identical."""
+    with runner() as active:
+        report = asyncio.run(replay(active.project, active.record, "last"))
+    if not report.identical:
+        print(json.dumps(report.differences), file=sys.stderr, flush=True)
+    return int(not report.identical)
+
+
 def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
@@ -162,10 +172,14 @@ def main() -> None:
             continue
         paid_before = len(lines(ROOT / "paid.txt"))
         at, KILL_AT = KILL_AT, 0
+        replay_codes = [in_fork(replayed)]
         exit_code = in_fork(resume)
         asked = exit_code == 5
         if asked:
             exit_code = in_fork(lambda: resume(answer="it was sent"))
+        paid_in_all = len(lines(ROOT / "paid.txt"))
+        replay_codes.append(in_fork(replayed))
+        assert len(lines(ROOT / "paid.txt")) == paid_in_all
         paid_after = [json.loads(line) for line in lines(ROOT / "paid.txt")[paid_before:]]
         print(
             json.dumps(
@@ -174,6 +188,7 @@ def main() -> None:
                     "killed": killed,
                     "exit_code": exit_code,
                     "asked": asked,
+                    "replays": replay_codes,
                     "paid_twice": sorted(finished.intersection(paid_after)),
                     "paid_after": len(paid_after),
                     "notes": lines(WORKSPACE / "notes.txt"),

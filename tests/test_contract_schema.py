@@ -11,10 +11,11 @@ import pytest
 from contract_strategies import Typed, accepts, typed, walk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
 
 from speeddial.contract import Contract, parse_json
+from speeddial.contract.formats import has_format
 from speeddial.contract.jsontext import write_json
 from speeddial.errors import ContractViolation, DefinitionError
 
@@ -496,3 +497,30 @@ def test_a_pattern_made_to_blow_up_backtracking_engines_does_not() -> None:
     start = time.process_time()
     assert contract.check("a" * 4000 + "!")
     assert time.process_time() - start < 1
+
+
+_FORMAT_EXAMPLES = {
+    "date-time": ("1963-06-19T08:30:06.283185Z", "1990-12-31T15:59:59-08:00", "2024-02-29t00:00:00z"),
+    "duration": ("P4DT12H30M5S", "P1Y2M3DT4H5M6S", "P4W", "PT36H"),
+    "hostname": ("www.example.com", "h0stn4me", ".".join(["a" * 63] * 4)),
+    "time": ("08:30:06Z", "23:59:59.5+00:20"),
+    "uri": ("http://a.b:80/c/?d=e#f", "ldap://[2001:db8::7]/c=GB?one", "urn:oasis:names", "a://%41@b"),
+}
+
+
+@given(st.data())
+def test_formats_need_none_of_the_libraries_that_jsonschema_asks_where_they_are_installed(
+    data: st.DataObject,
+) -> None:
+    name = data.draw(st.sampled_from(sorted(_FORMAT_EXAMPLES)))
+    text = data.draw(st.sampled_from(_FORMAT_EXAMPLES[name]))
+    letters = "".join(_FORMAT_EXAMPLES[name]) + "-ä৪ "
+    for _ in range(data.draw(st.integers(0, 3))):
+        at, length = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 2))
+        text = text[:at] + data.draw(st.text(letters, max_size=2)) + text[at + length :]
+    with pytest.MonkeyPatch.context() as patch:
+        # An installation without them: jsonschema takes any text of a format that it does not know.
+        patch.setattr(FormatChecker, "conforms", lambda *_: True)
+        ours = has_format(text, name)
+    if ours:
+        assert Draft202012Validator.FORMAT_CHECKER.conforms(text, name), (name, text)

@@ -107,7 +107,7 @@ def test_llguidance_gets_the_tokenizer_that_tokenizer_json_describes(
 ) -> None:
     chat = model.load().chat
     ours = LLTokenizer(chat.vocabulary(), n_vocab=chat.size, eos_token=chat.end)
-    content = base_model.tokenizer.read_text(encoding="utf-8")
+    content = chat.tokenizer_json()
     theirs = LLTokenizer(content, n_vocab=chat.size, eos_token=chat.end)
 
     @given(text=st.text() | st.text('{"name": 12,}Äß日😀'))

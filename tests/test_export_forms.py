@@ -14,7 +14,7 @@ from typing import Any
 import datasets
 import pyarrow.parquet as pq
 import pytest
-from exported import ADD, BASE, FIND, REFUSE, TOOLS, decode
+from exported import ADD, BASE, FIND, REFUSE, TOOLS, begin, decode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,12 +50,12 @@ def anywhere(place: str, tmp_path: Path) -> Iterator[Record]:
 @pytest.fixture
 def filled(record: Record) -> Record:
     """Three runs: two tools, a retry with its failed attempt in the prompt, and a plan."""
-    decode(record, record.begin_run("a"), "add 1")
-    second = record.begin_run("b")
+    decode(record, begin(record, "a"), "add 1")
+    second = begin(record, "b")
     decode(record, second, "find x and y", FIND)
     history = [Message("assistant", "{"), Message("user", "Wrong:\nnot JSON")]
     decode(record, second, "again", status="corrected", attempt=2, history=history)
-    decode(record, record.begin_run("c"), "Task: add 1", PLAN, kind="plan", expert="planner", tools=[])
+    decode(record, begin(record, "c"), "Task: add 1", PLAN, kind="plan", expert="planner", tools=[])
     return record
 
 
@@ -120,7 +120,7 @@ def test_trl_rows_are_prompt_and_completion_with_arguments_as_objects(filled: Re
 
 
 def test_sharegpt_sides_take_turns_as_llama_factory_wants_them(filled: Record, tmp_path: Path) -> None:
-    decode(filled, filled.begin_run("d"), "one", history=[Message("user", "two")])
+    decode(filled, begin(filled, "d"), "one", history=[Message("user", "two")])
     path = tmp_path / "out.jsonl"
     export(filled, path, "sharegpt")
     rows = list(loaded(path))
@@ -288,7 +288,7 @@ def test_a_corrected_decode_is_exported_as_a_person_said_and_an_accepted_one_is_
 
 def test_selections_and_forks_hold_in_sqlite_and_postgres(anywhere: Record, tmp_path: Path) -> None:
     record = anywhere
-    mine, hers = record.begin_run("x", user="me"), record.begin_run("y", user="her", workflow="own")
+    mine, hers = begin(record, "x", user="me"), begin(record, "y", user="her", workflow="own")
     decode(record, mine, "one")
     decode(record, hers, "two", FIND)
     decode(record, hers, "three", expert="other")

@@ -74,7 +74,7 @@ CONTRACTS = [
 
 @pytest.fixture(scope="session")
 def chat(base_model: Any) -> ChatTokenizer:
-    return ChatTokenizer(base_model.tokenizer)
+    return ChatTokenizer(base_model.vocabulary)
 
 
 @pytest.fixture(scope="session")

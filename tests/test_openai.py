@@ -71,6 +71,7 @@ async def test_a_server_that_honours_the_constraint_serves_proven_completions(se
     assert completion.confidence == pytest.approx(0.5)
     assert completion.tokens_forced == 1
     assert completion.tokens_out == len(completion.text)
+    assert "".join(token.text for token in completion.tokens) == completion.text
     sent = server.bodies[-1]
     assert sent["messages"] == [message.as_dict() for message in HELLO]
     assert sent["response_format"]["json_schema"]["schema"]["anyOf"]
@@ -99,6 +100,7 @@ async def test_openais_subset_is_found_by_behaviour_and_answers_come_back_in_the
         assert "subset" in (await model.canary()).detail
         completion = await complete(model)
         assert isinstance(CALLS.parse(completion.text).name, str)
+        assert completion.tokens == ()
         assert completion.confidence is None
         assert completion.tokens_forced == -1
 

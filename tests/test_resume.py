@@ -74,6 +74,7 @@ def test_a_run_killed_at_any_write_finishes_and_pays_and_acts_once(
         if not kill["asked"]:
             assert kill["result"]["answer"] == first["result"]["answer"], kill
         assert names(kill) == names(first), kill
+        assert kill["replays"] == [0, 0], kill
         asked += kill["asked"]
     # Between the beginning of the external tool and the journal of its result, a person is asked.
     assert asked >= 2

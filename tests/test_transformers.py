@@ -178,7 +178,7 @@ def test_prompts_are_those_of_the_embedded_engine_and_text_in_them_stays_text(
     folder = base_model.export_hf()
     messages = [Message("system", "You are organizer."), Message("user", said)]
     ids = chat_ids(transformers.AutoTokenizer.from_pretrained(folder), messages)
-    assert ids == ChatTokenizer(base_model.tokenizer).prompt(messages)[0]
+    assert ids == ChatTokenizer(base_model.vocabulary).prompt(messages)[0]
     # Two messages and the assistant's turn, whatever the text spells.
     assert ids.count(1) == 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from chat_server import ChatServer, fault
@@ -49,6 +49,31 @@ async def test_the_constraint_goes_out_compact_and_the_receipt_says_how() -> Non
     assert "vllm 0.32.0 structured_outputs via outlines" in completion.receipt.backend
     assert completion.receipt.proven_by.startswith("canary 20")
     assert completion.tokens_forced == 1
+
+
+UMLAUTS = Contract.of(Literal["ä€😀", "ß日𝄞"])
+
+
+async def test_tokens_make_up_the_text_and_have_the_probabilities_that_the_server_told() -> None:
+    with ChatServer().running() as server:
+        completion = await complete(VLLMModel(f"base@{server.url}"), UMLAUTS)
+    assert "".join(token.text for token in completion.tokens) == completion.text
+    assert len(completion.tokens) == len(completion.text.encode())
+    assert [token.text for token in completion.tokens].count("") == 1 + 2 + 3
+    told = [token.probability for token in completion.tokens]
+    assert told[0] is None
+    assert told[1:] == pytest.approx([0.5] * (len(told) - 1))
+    assert told.count(None) == completion.tokens_forced
+
+
+async def test_tokens_that_do_not_make_up_the_text_are_not_told() -> None:
+    with ChatServer(tells_bytes=False).running() as server:
+        model = VLLMModel(f"base@{server.url}")
+        completion = await complete(model, UMLAUTS)
+        assert completion.tokens == ()
+        assert completion.confidence is not None
+        plain = await complete(model)
+    assert "".join(token.text for token in plain.tokens) == plain.text
 
 
 async def test_a_server_before_0_12_gets_the_field_that_it_honours() -> None:

@@ -216,7 +216,7 @@ def grammars() -> dict[str, Callable[[str, str], bool]]:
         base = require_base(DEFAULT_BASE)
     except EngineError:
         return ways
-    chat = ChatTokenizer(base.tokenizer)
+    chat = ChatTokenizer(base.vocabulary)
     return ways | {DEFAULT_BASE: _admitted(GuidedTokenizer(chat.vocabulary(), chat.size, chat.end).native)}
 
 

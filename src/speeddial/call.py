@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from speeddial.act import Actor, ToolFailure
-from speeddial.adapters import is_tuned
 from speeddial.agent import Agent
 from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
 from speeddial.errors import EngineError, ModelError, NotFound, UserError
@@ -76,7 +75,7 @@ class _GaveUp:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """What a decode of one expert needs besides the words."""
 
     contract: Contract
@@ -94,6 +93,22 @@ class _Trail:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Instead:
+    """Who serves one step in place of whom the run would phone: what a fork asks for."""
+
+    step: int
+    task: str
+    """The step's request; empty for any."""
+    expert: str = ""
+    """The same one unless given."""
+    model: str = ""
+    """``engine:name`` of the first that is asked; the same one unless given."""
+
+    def __contains__(self, phone: Phone) -> bool:
+        return phone.step == self.step and self.task in ("", phone.text)
+
+
 class Caller:
     """Phones experts for one run.
 
@@ -105,6 +120,7 @@ class Caller:
         emit: takes the events.
         approve_all: run tools that need approval, and unsure calls, without asking.
         execute: False decodes only; no tool runs.
+        instead: who serves some of the steps, in a fork; the first that fits counts.
     """
 
     def __init__(
@@ -117,6 +133,7 @@ class Caller:
         emit: Emit,
         approve_all: bool = False,
         execute: bool = True,
+        instead: Sequence[Instead] = (),
     ) -> None:
         self._registry = registry
         self._exchange = exchange
@@ -124,6 +141,7 @@ class Caller:
         self._now = now
         self._emit = emit
         self._execute = execute
+        self._instead = instead
         self._actor = Actor(exchange, emit, approve_all=approve_all)
         self.outcomes: dict[str, CallOutcome] = {}
         """Journal key -> outcome, of what this process did."""
@@ -142,6 +160,8 @@ class Caller:
             LimitReached: the run has nothing left.
             RecordError: something could not be recorded.
         """
+        if instead := self._served_instead(phone):
+            phone = replace(phone, expert=instead.expert or phone.expert)
         expert = self._registry.expert(phone.expert)
         if phone.file is not None and phone.file not in self._files:
             raise NotFound(
@@ -171,6 +191,9 @@ class Caller:
         self.outcomes[key] = outcome
         return outcome
 
+    def _served_instead(self, phone: Phone) -> Instead | None:
+        return next((instead for instead in self._instead if phone in instead), None)
+
     # ---- the chain ----
 
     async def _chain(self, expert: Expert, phone: Phone) -> list[_Member]:
@@ -178,7 +201,9 @@ class Caller:
         for one in (expert, *(self._registry.expert(name) for name in expert.next)):
             if one is expert or not one.needs_file or phone.file is not None:
                 model = self._registry.model_of(one)
-                tuned = await is_tuned(one.name, one.adapter, one.model, model)
+                if one is expert and (instead := self._served_instead(phone)):
+                    model = instead.model or model
+                tuned = await self._exchange.is_tuned(one.name, one.adapter, one.model, model)
                 chain.append(_Member(one.name, one, model, tuned))
         generalist = planner_model(self._registry)
         # The same weights without the adapter cannot know better, and would put a made-up call in
@@ -384,7 +409,7 @@ class Caller:
             request=phone.text,
         )
 
-    async def _prepare(self, expert: Expert, context: ToolContext) -> _Prepared:
+    async def _prepare(self, expert: Expert, context: ToolContext) -> Prepared:
         tools = [self._registry.tools[name] for name in expert.tools]
         # These read the step's file, which may be large, or the workspace.
         if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
@@ -427,7 +452,7 @@ def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[in
     )
 
 
-def _messages(phone: Phone, member: _Member, prepared: _Prepared) -> tuple[Message, ...]:
+def _messages(phone: Phone, member: _Member, prepared: Prepared) -> tuple[Message, ...]:
     system = member.expert.prompt
     if not member.tuned:
         system = f"{system}\n{prepared.contract.describe()}"
@@ -442,7 +467,7 @@ def _feedback(feedback: str, request: str) -> Message:
     return Message("user", f"Wrong:\n{feedback}{again}")
 
 
-def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
+def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
     names = tuple(
@@ -461,7 +486,7 @@ def _prepared(tools: list[Tool], context: ToolContext) -> _Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return _Prepared(
+    return Prepared(
         shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
     )
 

@@ -100,7 +100,7 @@ def _tokenizer() -> GuidedTokenizer | None:
     base = find_base()
     if base is None:
         return None
-    chat = ChatTokenizer(base.tokenizer)
+    chat = ChatTokenizer(base.vocabulary)
     return GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
 
 

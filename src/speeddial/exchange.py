@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from speeddial.adapters import is_tuned
 from speeddial.contract import Contract
 from speeddial.errors import (
     Cancelled,
@@ -23,7 +24,7 @@ from speeddial.errors import (
 from speeddial.events import Event
 from speeddial.messages import Message, Status, ToolCall, compact_json
 from speeddial.models import Completion, Receipt, Request, load_model
-from speeddial.record import InteractionRow, JournalKey, Record
+from speeddial.record import InteractionRow, JournalKey, Record, taken_over
 from speeddial.settings import Settings
 
 BACKOFF_SECONDS = 0.2
@@ -253,6 +254,10 @@ class Exchange:
         self._told[interaction] = completion
         return replace(judged, interaction=interaction, rows=(interaction,))
 
+    async def is_tuned(self, name: str, adapter: Path | None, made_for: str, model: str) -> bool:
+        """Whether a model is to be asked with this adapter; see `adapters.is_tuned`."""
+        return await is_tuned(name, adapter, made_for, model)
+
     def redacted(self, text: str) -> str:
         """A text as the record keeps it."""
         return self.record.redactor.text(text)
@@ -269,9 +274,11 @@ class Exchange:
         return _judge(contract, None, self.row(known).attempt, known, self.completion(known))
 
     def row(self, interaction: int) -> InteractionRow:
-        """An interaction of this run as the record has it."""
+        """An interaction of this run, or one that it took over, as the record has it."""
         if interaction not in self._rows:
             self._rows = {row.id: row for row in self.record.interactions(run=self.run)}
+        if interaction not in self._rows:
+            self._rows |= {row.id: row for row in taken_over(self.record, self.record.run(self.run))}
         return self._rows[interaction]
 
     def completion(self, interaction: int) -> Completion:
@@ -279,20 +286,7 @@ class Exchange:
         # What this process was told has its secrets; the record has surrogates for them.
         if interaction in self._told:
             return self._told[interaction]
-        row = self.row(interaction)
-        return Completion(
-            text=row.raw or "",
-            receipt=Receipt(**(row.receipt or {})),
-            model=row.model,
-            tokens_in=row.tokens_in,
-            tokens_out=row.tokens_out,
-            tokens_forced=row.tokens_forced,
-            confidence=row.confidence,
-            finish="length" if row.finish == "length" else "stop",
-            completed=compact_json(row.parsed) if row.status == Status.SALVAGED else "",
-            latency_ms=row.latency_ms or 0.0,
-            cost=row.cost,
-        )
+        return recorded_completion(self.row(interaction))
 
     def known(self, key: str) -> Any:
         """What a finished act of this run gave, here or in an earlier process; None if it is not finished."""
@@ -334,6 +328,23 @@ class Exchange:
                     raise
             await asyncio.sleep(BACKOFF_SECONDS * 2**number)
         raise AssertionError("the last try either returns or raises")
+
+
+def recorded_completion(row: InteractionRow) -> Completion:
+    """What a finished decode gave, as the record has it."""
+    return Completion(
+        text=row.raw or "",
+        receipt=Receipt(**(row.receipt or {})),
+        model=row.model,
+        tokens_in=row.tokens_in,
+        tokens_out=row.tokens_out,
+        tokens_forced=row.tokens_forced,
+        confidence=row.confidence,
+        finish="length" if row.finish == "length" else "stop",
+        completed=compact_json(row.parsed) if row.status == Status.SALVAGED else "",
+        latency_ms=row.latency_ms or 0.0,
+        cost=row.cost,
+    )
 
 
 def _judge(

@@ -20,6 +20,9 @@ from speeddial.outcome import CallOutcome, Phone, Used
 from speeddial.plan import Plan
 from speeddial.planner import Planner
 
+STEP = "step/"
+"""What keys of a plan's steps begin with."""
+
 Uses = Sequence[CallOutcome] | Mapping[int, CallOutcome]
 
 
@@ -180,7 +183,7 @@ class Run:
         for step in plan.steps:
             digest = self._digest([step.task, step.file, [keys[used - 1] for used in step.uses]])
             seen[digest] += 1
-            keys.append(f"step/{digest}.{seen[digest]}/{step.expert}")
+            keys.append(f"{STEP}{digest}.{seen[digest]}/{step.expert}")
         return tuple(keys)
 
     async def answer(

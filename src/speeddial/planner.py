@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from speeddial.adapters import is_tuned
 from speeddial.call import Registry, planner_model
 from speeddial.contract import problems_text
 from speeddial.errors import ContractViolation, PlanError, Problem
@@ -53,7 +52,7 @@ class Planner:
         registry = self._registry
         agent = registry.agent("planner")
         model = planner_model(registry)
-        tuned = await is_tuned(agent.name, agent.adapter, agent.model, model)
+        tuned = await self._exchange.is_tuned(agent.name, agent.adapter, agent.model, model)
         experts = candidates(task, registry.experts)
         contract = plan_contract(experts, self._files)
         messages = planner_messages(agent.prompt, task, experts.values(), tuple(self._files), failures)

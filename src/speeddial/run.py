@@ -13,12 +13,12 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from speeddial.answer import Answerer
-from speeddial.call import OUTCOME, Caller, Registry
+from speeddial.call import OUTCOME, Caller, Instead, Registry
 from speeddial.column import Column
 from speeddial.errors import Cancelled, NotFound, RecordError, RunFailed, SpeeddialError, UserError
 from speeddial.events import Event, RunFinished, RunStarted
@@ -125,6 +125,7 @@ class _Job:
     now: datetime
     approve_all: bool
     execute: bool
+    instead: tuple[Instead, ...] = ()
     resumed: bool = False
 
 
@@ -232,9 +233,7 @@ class Runner:
             NeedsPerson: it still waits.
         """
         run_id = self.record.resolve(run_id)
-        kept = self.record.run(run_id)
-        about = kept.settings
-        chosen = workflow or self._kept_workflow(kept)
+        chosen = workflow or self._kept_workflow(self.record.run(run_id))
         decision = "answer" if answer is not None else {True: "approve", False: "deny", None: ""}[approve]
         asked = self.record.journal.questions(run_id)
         if decision and not asked:
@@ -247,16 +246,20 @@ class Runner:
             return row
 
         row = await self.record.committed(taken_up)
-        job = _Job(
-            row=row,
-            workflow=chosen,
-            files={name: Path(path) for name, path in about["files"].items()},
-            now=datetime.fromisoformat(about["now"]).astimezone(self.project.settings.clock().tzinfo),
-            approve_all=approve_all or about["approve_all"],
-            execute=about["execute"],
-            resumed=True,
-        )
+        job = self._kept_job(row, chosen, approve_all=approve_all, resumed=True)
         return await self._carry_out(job, on_event)
+
+    async def take_up(
+        self, row: RunRow, *, workflow: Workflow | None = None, on_event: Emit | None = None
+    ) -> RunResult:
+        """Carry out a run whose row was written as running and that has not begun: a fork, a replay.
+
+        Args:
+            row: with the settings that `run` writes.
+            workflow: as for `resume`.
+        """
+        chosen = workflow or self._kept_workflow(row)
+        return await self._carry_out(self._kept_job(row, chosen, approve_all=False, resumed=False), on_event)
 
     async def plan(self, task: str, *, files: Iterable[Path] = (), on_event: Emit | None = None) -> Plan:
         """The type-checked plan for a task; nothing of it is done.
@@ -436,6 +439,19 @@ class Runner:
             return FunctionWorkflow(_only_plan, PLAN, "")
         return self._workflow(kept.workflow)
 
+    def _kept_job(self, row: RunRow, workflow: Workflow, *, approve_all: bool, resumed: bool) -> _Job:
+        about = row.settings
+        return _Job(
+            row=row,
+            workflow=workflow,
+            files={name: Path(path) for name, path in about["files"].items()},
+            now=datetime.fromisoformat(about["now"]).astimezone(self.project.settings.clock().tzinfo),
+            approve_all=approve_all or about["approve_all"],
+            execute=about["execute"],
+            instead=tuple(Instead(**one) for one in about.get("instead", ())),
+            resumed=resumed,
+        )
+
     async def _begin(
         self,
         task: str,
@@ -458,14 +474,13 @@ class Runner:
                 settings={
                     **(about or {}),
                     "files": {name: str(path) for name, path in granted.items()},
+                    "stamps": {name: stamp(path) for name, path in granted.items()},
+                    "configured": settings.configured(),
                     "now": now.isoformat(),
                     "approve_all": approve_all,
                     "execute": execute,
                 },
-                limits={
-                    name: getattr(settings, name)
-                    for name in ("max_steps", "max_tokens", "max_seconds", "max_cost")
-                },
+                limits=settings.limits(),
                 user=user or settings.user,
             )
         )
@@ -483,15 +498,15 @@ class Runner:
             cost=job.row.cost,
             steps=sum(_is_outcome(entry) for entry in entries),
         )
-        exchange = Exchange(self.record, run_id, usage, settings)
-        caller = Caller(
-            self.project,
+        exchange = self._exchange(run_id, usage)
+        caller = self._caller(
             exchange,
             files=job.files,
             now=job.now,
             emit=emit,
             approve_all=job.approve_all,
             execute=job.execute,
+            instead=job.instead,
         )
         run = Run(
             task=job.row.task,
@@ -554,6 +569,12 @@ class Runner:
             self.record.leave_run(run_id)
             raise
         self._post(run_id)
+
+    def _exchange(self, run_id: str, usage: Usage) -> Exchange:
+        return Exchange(self.record, run_id, usage, self.project.settings)
+
+    def _caller(self, exchange: Exchange, **options: Any) -> Caller:
+        return Caller(self.project, exchange, **options)
 
     async def _drive(self, workflow: Workflow, run: Run, usage: Usage) -> WorkflowState:
         try:
@@ -660,6 +681,15 @@ def _granted(files: Iterable[Path]) -> dict[str, Path]:
             )
         granted[path.name] = path
     return granted
+
+
+def stamp(path: Path) -> str:
+    """What tells whether a granted file is still the same; empty when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} bytes, {datetime.fromtimestamp(found.st_mtime, UTC).isoformat()}"
 
 
 async def _only_plan(run: Run, task: str) -> str:

@@ -158,6 +158,15 @@ class Settings:
             return moment.replace(tzinfo=zone) if zone else moment.astimezone()
         return moment.astimezone(zone) if zone else moment
 
+    def configured(self) -> dict[str, Any]:
+        """What somebody set of all that decides who is asked and how; limits and places are not among it."""
+        names = ("model", "planner", "expert_models", "timezone", "max_replans", "allow_unproven")
+        return {name: getattr(self, name) for name in names if not self.is_default(name)}
+
+    def limits(self) -> dict[str, float]:
+        """What a run may use at most."""
+        return {name: getattr(self, name) for name in ("max_steps", "max_tokens", "max_seconds", "max_cost")}
+
     def is_default(self, name: str) -> bool:
         """Whether nobody set this value."""
         return self.sources.get(name, "default") == "default"

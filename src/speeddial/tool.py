@@ -119,8 +119,8 @@ class Tool:
         # A result may tell what its arguments came to in the end (text matched to a column's values).
         applied = {**resolved, **getattr(result, "resolved", {})}
         return ToolResult(
-            value=_as_json(result),
-            resolved={name: _as_json(item) for name, item in applied.items()},
+            value=as_json(result),
+            resolved={name: as_json(item) for name, item in applied.items()},
             text=result if isinstance(result, str) else str(result),
         )
 
@@ -207,7 +207,8 @@ def _kinds(returns: Any) -> frozenset[str]:
     )
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A result or a resolved argument as JSON types."""
     from pydantic_core import to_jsonable_python
 
     return value.as_json() if hasattr(value, "as_json") else to_jsonable_python(value)

@@ -61,7 +61,7 @@ def run(
     from speeddial.run import Runner
 
     text = _task(task, task_file)
-    project = _open(yes, planner=planner, model=model, max_steps=max_steps, max_seconds=max_seconds)
+    project = open_project(yes, planner=planner, model=model, max_steps=max_steps, max_seconds=max_seconds)
     with Runner(project) as runner, Progress(json) as progress:
         result = runner.run_sync(
             text,
@@ -71,7 +71,7 @@ def run(
             execute=not no_execute,
             on_event=progress.show,
         )
-    _finish(result, json)
+    finish(result, json)
 
 
 def resume(
@@ -90,11 +90,11 @@ def resume(
     if approve + deny + (answer is not None) > 1:
         raise UserError("--approve, --deny and --answer exclude each other", hint="give one")
     decision = True if approve else False if deny else None
-    with Runner(_open(yes)) as runner, Progress(json) as progress:
+    with Runner(open_project(yes)) as runner, Progress(json) as progress:
         result = runner.resume_sync(
             run_id, approve=decision, answer=answer, approve_all=yes, on_event=progress.show
         )
-    _finish(result, json)
+    finish(result, json)
 
 
 def plan(
@@ -111,7 +111,7 @@ def plan(
     from speeddial.run import Runner
 
     text = _task(task, task_file)
-    with Runner(_open(yes, planner=planner)) as runner:
+    with Runner(open_project(yes, planner=planner)) as runner:
         made = runner.plan_sync(text, files=inputs or ())
     if json:
         emit(made.as_dict())
@@ -142,7 +142,7 @@ def call(
     from speeddial.errors import UserError
     from speeddial.run import Runner
 
-    project = _open(yes, model=model)
+    project = open_project(yes, model=model)
     if (batch is None) != (out is None):
         raise UserError("--batch and --out go together", hint="give both")
     with Runner(project) as runner:
@@ -185,7 +185,7 @@ def batch(
     from speeddial.cli.batches import Batch, run_lines, write_lines
     from speeddial.run import Runner
 
-    with Runner(_open(yes, planner=planner, model=model)) as runner:
+    with Runner(open_project(yes, planner=planner, model=model)) as runner:
         requests = Batch(tasks)
         lines = run_lines(
             runner, requests, workers=workers, workflow=workflow, approve_all=yes, execute=not no_execute
@@ -214,7 +214,7 @@ def _task(text: str | None, file: Path | None) -> str:
     return sys.stdin.read().strip()
 
 
-def _open(yes: bool, **overrides: Any) -> Project:
+def open_project(yes: bool, **overrides: Any) -> Project:
     """The project, with the embedded base at hand if something in it needs that."""
     from speeddial.cli.models import offer_base
     from speeddial.project import Project
@@ -224,7 +224,7 @@ def _open(yes: bool, **overrides: Any) -> Project:
     return project
 
 
-def _finish(result: Any, json: bool) -> None:
+def finish(result: Any, json: bool) -> None:
     """Answer on stdout, what went wrong on stderr, and the exit code."""
     event = result.as_event()
     if json:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from speeddial.contract.copied import words_of
+from speeddial.contract.copied import cut
+from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import COPIED, COPIED_FROM, EXCLUDED, ONE_OF, Schema, rewrite, subschemas
 from speeddial.contract.source import REQUEST
 
@@ -27,11 +29,40 @@ def taken_from_calls(schema: Schema) -> Iterator[str]:
             yield f"{at}: none of the {inner[EXCLUDED].replace('_', ' ')}"
 
 
-def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema | bool:
+@dataclass
+class Bound:
+    """What was put into a schema, in the order of its subschemas."""
+
+    copied: list[tuple[str, ...] | None] = field(default_factory=list)
+    """The texts of each copied string; None where any string is admitted."""
+    chosen: list[str] = field(default_factory=list)
+    """What each string with choices may and may not be, as JSON."""
+
+    @classmethod
+    def already(cls, schema: Schema) -> Bound:
+        """What stands in a schema that came with texts in it."""
+        inner = (inner.get(COPIED_FROM) for _, inner in subschemas(schema))
+        return cls([tuple(texts) for texts in inner if texts is not None])
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """The same for schemas that differ in the words of their texts alone."""
+        numbers = {texts: number for number, texts in enumerate(self.texts)}
+        places = [None if texts is None else numbers[texts] for texts in self.copied]
+        return tuple(places), tuple(self.chosen)
+
+    @property
+    def texts(self) -> list[tuple[str, ...]]:
+        """The texts of copied strings, each once."""
+        return list(dict.fromkeys(texts for texts in self.copied if texts is not None))
+
+
+def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None], bound: Bound) -> Schema | bool:
     """`schema` with what its sources gave.
 
     Args:
         given: name of a source -> what it gave.
+        bound: filled with what was put in.
 
     Returns:
         The bound schema; False when no value is left to choose from where one is required.
@@ -40,6 +71,8 @@ def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema 
     def change(inner: Schema, path: str) -> Any:
         if COPIED in inner:
             inner = _copied(inner, given)
+            texts = inner.get(COPIED_FROM)
+            bound.copied.append(None if texts is None else tuple(texts))
         if inner.get(ONE_OF) in given and given[inner[ONE_OF]] is not None:
             inner = {**inner, "enum": list(given[inner[ONE_OF]] or ())}
         if inner.get(EXCLUDED) in given and given[inner[EXCLUDED]]:
@@ -47,18 +80,20 @@ def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema 
         if ONE_OF in inner and "enum" in inner:
             gone = inner.get("not", {}).get("enum", ())
             inner["enum"] = [value for value in inner["enum"] if value not in gone]
-            if not inner["enum"]:
-                return False
+        if inner.keys() & {ONE_OF, EXCLUDED}:
+            bound.chosen.append(write_json([inner.get("enum"), inner.get("not")]))
+        if ONE_OF in inner and inner.get("enum") == []:
+            return False
         return _without_impossible(inner)
 
-    bound: Schema | bool = rewrite(schema, change)
-    return bound
+    result: Schema | bool = rewrite(schema, change)
+    return result
 
 
 def _copied(inner: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema:
     texts = [given[name] for name in _names(inner)]
     known = [text for several in texts if several is not None for text in several]
-    first = next((words[0] for text in known if (words := words_of(text))), "")
+    first = next((words[0].text for text in known if (words := cut(text))), "")
     if None in texts or not first:
         return inner
     what = f"{inner.get('$comment', 'words')}, copied from the {_said(inner)}"
@@ -75,6 +110,8 @@ def _said(inner: Schema) -> str:
 
 def _without_impossible(inner: Schema) -> Schema | bool:
     """`inner` without the parts for which nothing is left to choose; False when it needs one of them."""
+    if inner.keys().isdisjoint(("properties", "items", "anyOf")):  # most are
+        return inner
     properties: Schema = inner.get("properties", {})
     if gone := [key for key, item in properties.items() if item is False]:
         if any(key in inner.get("required", ()) for key in gone):

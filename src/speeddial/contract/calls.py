@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from speeddial.contract import describe
+from speeddial.contract.binding import Bound
 from speeddial.contract.contract import Contract
 from speeddial.contract.example import with_example
 from speeddial.contract.foreign import ordered
@@ -57,7 +58,17 @@ class CallsContract(Contract):
         other = CallsContract(held)
         other.schema_hash = self.schema_hash
         other.unbound = self.unbound
+        parts = [contract.held or Bound() for contract in held.values()]
+        other.held = Bound(
+            [texts for part in parts for texts in part.copied],
+            [values for part in parts for values in part.chosen],
+        )
         return other
+
+    def _form(self, held: Bound) -> Any:
+        # Tools for which there is nothing to choose from are left out, others take nothing from this call.
+        taken = tuple((name, contract.held is not None) for name, contract in self.tools.items())
+        return taken, super()._form(held)
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
@@ -156,23 +167,19 @@ def union_of_calls(tools: Mapping[str, Contract], *, refuse: bool = True) -> Cal
 
 def _branch(name: str, contract: Contract, definitions: Schema) -> Schema:
     arguments = contract.full_schema
-    found = False
 
     def moved(schema: Schema, path: str) -> Schema:
-        nonlocal found
         if isinstance(reference := schema.get("$ref"), str):
-            found = True
             return {**schema, "$ref": f"#/$defs/{name}{reference[1:]}"}
         return schema
 
-    rewritten = rewrite(arguments, moved)
-    if found:
+    if contract.has_references:
         # References keep their shape below a definition of their own.
-        definitions[name] = rewritten
-        rewritten = {"$ref": f"#/$defs/{name}"}
+        definitions[name] = rewrite(arguments, moved)
+        arguments = {"$ref": f"#/$defs/{name}"}
     return {
         "type": "object",
-        "properties": {"name": {"const": name}, "arguments": rewritten},
+        "properties": {"name": {"const": name}, "arguments": arguments},
         "required": ["name", "arguments"],
         "additionalProperties": False,
     }

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from speeddial.contract import describe
-from speeddial.contract.binding import bind, is_bindable, taken_from_calls
+from speeddial.contract.binding import Bound, bind, is_bindable, taken_from_calls
 from speeddial.contract.check import check
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of, with_example
@@ -19,14 +19,17 @@ from speeddial.contract.foreign import (
     second_opinion,
     well_formed,
 )
-from speeddial.contract.grammar import GrammarReport, compiled, enforced, grammar_schema
+from speeddial.contract.grammar import GrammarReport, Skeleton, compiled, enforced
 from speeddial.contract.jsontext import DEEPEST, parse_json, write_json
 from speeddial.contract.kinds import Kind
 from speeddial.contract.lark import LarkGrammar
 from speeddial.contract.pythontypes import Builder, type_name
-from speeddial.contract.schemas import Schema, hash_of
+from speeddial.contract.schemas import Schema, hash_of, subschemas
 from speeddial.contract.source import REQUEST, Source, given_by
 from speeddial.errors import ContractViolation, DefinitionError, Problem
+
+_MOST_SKELETONS = 64
+"""Kept of one contract: each set of choices (a folder's lists, a table's columns) makes another."""
 
 
 class Contract:
@@ -58,6 +61,10 @@ class Contract:
         self.sources = dict(sources or {})
         self.unbound: Contract = self
         """This contract before a call's texts and choices were put in (`bound`); the same for all calls."""
+        self.held: Bound | None = None
+        """What was put in for a call; None before that."""
+        self._skeletons: dict[Any, Skeleton] = {}
+        """Of the contracts bound from this one, by `Bound.form`."""
         self._also: Schema | None = None
         """A schema that jsonschema checks besides; None where the strict check says all there is to say."""
 
@@ -132,7 +139,8 @@ class Contract:
         if not self._is_bindable:
             return self
         given = {name: given_by(source, context) for name, source in self.sources.items()}
-        full = bind(self.full_schema, {REQUEST: (request,) if request else None, **given})
+        held = Bound()
+        full = bind(self.full_schema, {REQUEST: (request,) if request else None, **given}, held)
         if isinstance(full, bool):
             none = ", ".join(name for name, values in given.items() if values == ())
             raise ContractViolation([Problem("", "one of several values", f"none: {none} has none")])
@@ -149,6 +157,7 @@ class Contract:
         other._also = self._also
         other.schema_hash = self.schema_hash
         other.unbound = self.unbound
+        other.held = held
         return other
 
     @cached_property
@@ -156,8 +165,26 @@ class Contract:
         return is_bindable(self.full_schema)
 
     @cached_property
+    def has_references(self) -> bool:
+        """Whether its schema refers to parts of itself."""
+        if self is not self.unbound:
+            return self.unbound.has_references
+        return any("$ref" in inner for _, inner in subschemas(self.full_schema))
+
+    @cached_property
     def _for_grammar(self) -> tuple[Schema, list[str], LarkGrammar]:
-        return grammar_schema(self.full_schema)
+        held = self.held or Bound.already(self.full_schema)
+        kept = self.unbound._skeletons
+        form = self._form(held)
+        skeleton = kept.get(form)
+        if skeleton is None:
+            if len(kept) >= _MOST_SKELETONS:
+                kept.clear()
+            skeleton = kept[form] = Skeleton(self.full_schema, held.texts)
+        return skeleton.filled(held.texts)
+
+    def _form(self, held: Bound) -> Any:
+        return self.held is not None, held.form
 
     @property
     def schema(self) -> Schema:

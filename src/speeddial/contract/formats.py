@@ -85,7 +85,8 @@ def has_format(text: str, name: str) -> bool:
         return False
     match name:
         case "hostname":
-            return _is_punycode(text)
+            # RFC 1123; llguidance bounds the labels only.
+            return len(text) <= 253 and _is_punycode(text)
         case "idn-hostname":
             return _is_domain(text)
         case "regex":

@@ -34,7 +34,7 @@ class LarkGrammar:
     """The Lark form of one schema, written when it is asked for.
 
     Args:
-        schema: from `grammar_schema`; copied strings are references.
+        schema: from `grammar.Skeleton`; copied strings are references.
         spans: name of the definition of such a string -> the texts that it is copied from.
         options: llguidance's for the JSON parts, the same whitespace as is written here.
     """

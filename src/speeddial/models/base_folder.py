@@ -16,7 +16,7 @@ from speeddial.models.chat_tokenizer import END, START
 WEIGHTS_FILE = "model.safetensors"
 
 
-def write_folder(weights: GgufWeights, tokenizer: Path, folder: Path) -> None:
+def write_folder(weights: GgufWeights, tokenizer: str, folder: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer's files; all or nothing.
 
     Weights are fp32: Q4_1's scale times code plus minimum needs up to 27 bits, so this is the narrowest
@@ -24,7 +24,7 @@ def write_folder(weights: GgufWeights, tokenizer: Path, folder: Path) -> None:
 
     Args:
         weights: the base.
-        tokenizer: its tokenizer.json.
+        tokenizer: content of its tokenizer.json.
         folder: made anew; if it is there already, it stays as it is.
     """
     from safetensors.numpy import save_file
@@ -36,7 +36,7 @@ def write_folder(weights: GgufWeights, tokenizer: Path, folder: Path) -> None:
         made = Path(scratch) / "folder"
         made.mkdir()
         metadata = weights.file.metadata
-        shutil.copyfile(tokenizer, made / "tokenizer.json")
+        (made / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
         _write_json(made / "tokenizer_config.json", _tokenizer_config(metadata))
         (made / "chat_template.jinja").write_text(metadata["tokenizer.chat_template"], encoding="utf-8")
         _write_json(made / "config.json", _config(weights.shape, metadata))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from speeddial.errors import EngineError, EngineUnreachable, UserError
 
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """Raised when the graph's form changes; the cache then converts anew from the GGUF file it keeps."""
 
 Progress = Callable[[str, int, int], None]
@@ -77,8 +77,9 @@ class BaseModel:
         return self.folder / f"graph-{GRAPH_VERSION}"
 
     @property
-    def tokenizer(self) -> Path:
-        return self.graph / "tokenizer.json"
+    def vocabulary(self) -> Path:
+        """The tokenizer's tokens and merges, as `chat_tokenizer` reads them."""
+        return self.graph / "vocabulary.json"
 
     def export_hf(self, folder: Path | None = None) -> Path:
         """The base as a Hugging Face folder for transformers and vLLM, made when it is not there yet.
@@ -91,10 +92,13 @@ class BaseModel:
         """
         from speeddial.models.base_folder import write_folder
         from speeddial.models.base_graph import GgufWeights
+        from speeddial.models.chat_tokenizer import ChatTokenizer
         from speeddial.models.gguf_file import GgufFile
 
         target = folder or self.folder / "huggingface"
-        write_folder(GgufWeights(GgufFile(self.gguf)), self.tokenizer, target)
+        write_folder(
+            GgufWeights(GgufFile(self.gguf)), ChatTokenizer(self.vocabulary).tokenizer_json(), target
+        )
         return target
 
 
@@ -278,10 +282,10 @@ def _copy(stream: object, target: Path, total: int, tell: Progress) -> str:
 
 def _convert(base: BaseModel, tell: Progress | None = None) -> None:
     """Make the graph folder when it is not there; all or nothing."""
-    if base.tokenizer.is_file():
+    if base.vocabulary.is_file():
         return
     from speeddial.models.base_graph import GgufWeights, write_graph
-    from speeddial.models.chat_tokenizer import tokenizer_json
+    from speeddial.models.chat_tokenizer import vocabulary_json
     from speeddial.models.gguf_file import GgufFile
 
     if tell:
@@ -291,13 +295,13 @@ def _convert(base: BaseModel, tell: Progress | None = None) -> None:
         made.mkdir()
         file = GgufFile(base.gguf)
         write_graph(made, GgufWeights(file))
-        content = json.dumps(tokenizer_json(file.metadata), ensure_ascii=False)
-        (made / "tokenizer.json").write_text(content, encoding="utf-8")
+        content = json.dumps(vocabulary_json(file.metadata), ensure_ascii=False)
+        (made / base.vocabulary.name).write_text(content, encoding="utf-8")
         try:
             made.replace(base.graph)
         except OSError:
             # Another process converted at the same time; what it made is the same.
-            if not base.tokenizer.is_file():
+            if not base.vocabulary.is_file():
                 raise
     for older in base.folder.glob("graph-*"):
         if older != base.graph:

@@ -16,6 +16,11 @@ class Chosen(NamedTuple):
     logprob: float
     other: float | None
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether its best alternative is forbidden, as far as the server tells."""
+        return self.other is not None and self.other <= _FORBIDDEN
+
 
 def confidence(tokens: Sequence[Chosen]) -> tuple[float | None, int]:
     """Geometric mean probability of the tokens that were a choice, and how many were none.
@@ -29,7 +34,7 @@ def confidence(tokens: Sequence[Chosen]) -> tuple[float | None, int]:
     """
     if not tokens:
         return None, -1
-    chosen = [token.logprob for token in tokens if token.other is None or token.other > _FORBIDDEN]
+    chosen = [token.logprob for token in tokens if not token.is_forced]
     told = all(token.other is not None for token in tokens)
     mean = sum(chosen) / len(chosen) if chosen else None
     return None if mean is None else min(1.0, math.exp(mean)), len(tokens) - len(chosen) if told else -1

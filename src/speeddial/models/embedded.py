@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from speeddial.contract import Contract
 from speeddial.errors import Cancelled, EngineTimeout
 from speeddial.models import canary as proof
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
 if TYPE_CHECKING:
-    from speeddial.models.decoder import Decoder
+    from speeddial.contract import Contract
     from speeddial.models.embedded_decoder import EmbeddedDecoder
 
 
@@ -60,6 +62,8 @@ class EmbeddedModel(Model):
             stop.set()
 
     async def _canary(self) -> Canary:
+        from speeddial.contract import Contract
+
         async def send(probe: proof.Probe) -> str:
             request = Request(
                 probe.messages, Contract.from_schema(probe.schema), max_tokens=proof.PROBE_TOKENS
@@ -108,20 +112,28 @@ def load_engine(base: BaseModel) -> EmbeddedDecoder:
     Raises:
         EngineError, EngineUnreachable: its files are broken.
     """
+    from speeddial.models.decoder import Decoder
+
     # The session is made outside Python's lock while this thread imports outlines and reads the tokenizer,
     # which both hold it: about 0.3 s each.
-    with ThreadPoolExecutor(1) as beside:
-        decoder = beside.submit(_load_decoder, base)
+    with ThreadPoolExecutor(1) as beside, _no_collection():
+        decoder = beside.submit(Decoder, base.graph)
         from speeddial.models.chat_tokenizer import ChatTokenizer
         from speeddial.models.embedded_decoder import EmbeddedDecoder
         from speeddial.models.grammars import GuidedTokenizer
 
-        chat = ChatTokenizer(base.tokenizer)
+        chat = ChatTokenizer(base.vocabulary)
         guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
         return EmbeddedDecoder(chat, guided, decoder.result())
 
 
-def _load_decoder(base: BaseModel) -> Decoder:
-    from speeddial.models.decoder import Decoder
-
-    return Decoder(base.graph)
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Imports make many objects and hardly any garbage; looking for it takes 0.03 s of the start."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

@@ -9,12 +9,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
-from speeddial.contract import Contract
 from speeddial.errors import UnprovenConstraint
 from speeddial.messages import Message
+
+if TYPE_CHECKING:
+    from speeddial.contract import Contract
 
 
 @dataclass(frozen=True)

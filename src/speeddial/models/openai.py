@@ -90,6 +90,8 @@ class OpenAIModel(Model):
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
             tokens_forced=reply.tokens_forced,
+            # In OpenAI's subset they make up another text.
+            tokens=reply.tokens if text == reply.text else (),
             confidence=reply.confidence,
             finish=reply.finish,
             latency_ms=reply.latency_ms,

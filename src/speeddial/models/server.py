@@ -6,7 +6,9 @@ The vLLM and OpenAI engines share it; the `openai` package is imported nowhere e
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
+import math
 import re
 import time
 import weakref
@@ -20,6 +22,7 @@ from speeddial.errors import EngineError, EngineRefused, EngineTimeout, EngineUn
 from speeddial.messages import Message, compact_json, storable
 from speeddial.models.canary import SchemaRefused
 from speeddial.models.confidence import Chosen, confidence
+from speeddial.models.model import Token
 from speeddial.models.output_type import output_type
 
 _ADDRESS = re.compile(r"^(?P<name>.+?)@(?P<url>https?://.+)$")
@@ -39,6 +42,8 @@ class Reply:
     """-1 when the server sent no alternatives to tell by."""
     confidence: float | None
     latency_ms: float
+    tokens: tuple[Token, ...] = ()
+    """Of `text`; empty when the server did not tell them, or in another form."""
 
 
 def split_address(spec: str, default_url: str) -> tuple[str, str]:
@@ -276,16 +281,40 @@ def _reply(completion: Any, latency_ms: float) -> Reply:
     choice = completion.choices[0]
     usage = completion.usage
     logprobs = choice.logprobs.content if choice.logprobs else None
-    sure, forced = confidence([_chosen(token) for token in logprobs or ()])
+    chosen = [_chosen(token) for token in logprobs or ()]
+    sure, forced = confidence(chosen)
+    text = storable(choice.message.content)
     return Reply(
-        text=storable(choice.message.content),
+        text=text,
         finish="length" if choice.finish_reason == "length" else "stop",
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
         tokens_forced=forced,
         confidence=sure,
         latency_ms=latency_ms,
+        tokens=_tokens(text, logprobs or (), chosen),
     )
+
+
+def _tokens(text: str, told: Sequence[Any], chosen: Sequence[Chosen]) -> tuple[Token, ...]:
+    """The tokens of a text, a character's bytes counted to its last one; none where they do not make it up.
+
+    A token may end within a character: OpenAI tells its bytes, vLLM a replacement character. An end token
+    comes last and is no part of the text.
+    """
+    reader = codecs.getincrementaldecoder("utf-8")()
+    tokens: list[Token] = []
+    written = 0
+    try:
+        for token, how in zip(told, chosen, strict=True):
+            if written == len(text):
+                break
+            piece = token.token if token.bytes is None else reader.decode(bytes(token.bytes))
+            written += len(piece)
+            tokens.append(Token(piece, None if how.is_forced else min(1.0, math.exp(how.logprob))))
+    except (ValueError, TypeError):  # bytes that are none, or no UTF-8
+        return ()
+    return tuple(tokens) if "".join(token.text for token in tokens) == text else ()
 
 
 def _chosen(token: Any) -> Chosen:

@@ -67,6 +67,7 @@ class VLLMModel(Model):
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
             tokens_forced=reply.tokens_forced,
+            tokens=reply.tokens,
             confidence=reply.confidence,
             finish=reply.finish,
             latency_ms=reply.latency_ms,

@@ -7,7 +7,9 @@ from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher
+
+from speeddial.models.pieces import ALNUM, Pieces
 
 _LONGEST = 4096
 """Tokens; no completion beyond it is looked for."""
@@ -36,24 +38,23 @@ class WitnessSearch:
     """Finds token lists that drive a matcher to an accepting state; never changes the matcher it is given.
 
     Args:
-        tokenizer: as the grammar engine sees it.
+        pieces: the bytes of each token.
         end: the end token, never part of a completion.
     """
 
-    def __init__(self, tokenizer: LLTokenizer, end: int) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, pieces: Sequence[bytes], end: int) -> None:
         self._end = end
-        self._size = tokenizer.vocab_size
-        pieces = [tokenizer.decode_bytes([token]) for token in range(self._size)]
-        self._rank = np.array([_closing_rank(piece) for piece in pieces], np.float32)
-        self._rank_in_text = np.array([_closing_rank_in_text(piece) for piece in pieces], np.float32)
+        self._size = len(pieces)
+        looked_at = Pieces(pieces)
+        self._rank = looked_at.closing()
+        self._rank_in_text = looked_at.closing_in_text()
         self._order = self._rank.argsort(kind="stable")
         self._order_in_text = self._rank_in_text.argsort(kind="stable")
-        self._structure = np.array([len(piece) - len(piece.translate(None, _STRUCTURE)) for piece in pieces])
-        singles = [token for token, piece in enumerate(pieces) if len(piece) == 1 and 32 <= piece[0] < 127]
+        self._structure = looked_at.among(_STRUCTURE)
         self._quote = pieces.index(b'"')
-        self._letters = np.array([t for t in singles if pieces[t].isalnum()])
-        self._marks = np.array([t for t in singles if not pieces[t].isalnum()])
+        single = (looked_at.lengths == 1) & looked_at.starts(range(32, 127))
+        self._letters = np.flatnonzero(single & looked_at.all(ALNUM))
+        self._marks = np.flatnonzero(single & ~looked_at.all(ALNUM))
 
     def after(
         self, matcher: LLMatcher, token: int, witness: Sequence[int], budget: int, texts: Texts
@@ -222,35 +223,3 @@ def _mark(state: LLMatcher, depth: int) -> _Mark:
 def _completes(matcher: LLMatcher, tokens: list[int]) -> bool:
     state = matcher.deep_copy()
     return state.try_consume_tokens(tokens) == len(tokens) and state.is_accepting()
-
-
-def _closing_rank(piece: bytes) -> float:
-    """How little a token leads away from the end, outside free text; smaller is tried first."""
-    length = min(len(piece), 31) / 32
-    if not piece:
-        return 9.0
-    if all(byte in b'"}]' for byte in piece):
-        return 0.0 - length
-    if all(byte in b'"{}[]' for byte in piece) and piece[-1:] in b"}]":
-        return 1.0 - length
-    if piece in (b",", b',"'):
-        # Where nothing can be closed, more has to come first: the next key, the next of so many items.
-        return 1.0 + length
-    if piece.isdigit():
-        return 2.0 + length
-    if piece[-1:] in b",{[-+.":
-        return 6.0 + length
-    if piece.isspace():
-        return 7.0
-    if all(byte in b'":' for byte in piece):
-        return 3.0 - length
-    return 4.0 - length
-
-
-def _closing_rank_in_text(piece: bytes) -> float:
-    """The same inside a free string, where only a quotation mark leads out."""
-    if piece.isalnum():
-        return 2.0 - min(len(piece), 31) / 32
-    if piece[:1] == b'"':
-        return _closing_rank(piece) if all(byte in b'"}]' for byte in piece) else 6.0
-    return 4.0

@@ -1,5 +1,6 @@
 """The record of everything that was said and done: store, journal, redaction, spans, export."""
 
+from speeddial.record.forks import taken_over, whole
 from speeddial.record.journal import Approval, Journal, JournalEntry, JournalKey
 from speeddial.record.redact import Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
@@ -17,4 +18,6 @@ __all__ = [
     "Redactor",
     "RunRow",
     "open_record",
+    "taken_over",
+    "whole",
 ]

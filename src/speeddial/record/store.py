@@ -239,6 +239,7 @@ class Record:
         user: str = "",
         forked_from: str | None = None,
         forked_step: int | None = None,
+        run: str = "",
     ) -> Write[str]:
         """A new run, ``running``, to be written; gives its id, which sorts by start.
 
@@ -247,13 +248,14 @@ class Record:
             versions: added to those of Speeddial and Python.
             user: whose run it is; what is erased on that person's request.
             forked_from: the run whose steps before `forked_step` it takes over.
+            run: its id, where it is the replay of one; a new one unless given.
 
         Raises:
             RecordError: it could not be written.
         """
         now = time.time_ns()
         started = datetime.fromtimestamp(now // 1_000_000_000, UTC)
-        run = f"{started:%Y%m%d-%H%M%S}{now // 1_000_000 % 1000:03d}-{secrets.token_hex(3)}"
+        run = run or f"{started:%Y%m%d-%H%M%S}{now // 1_000_000 % 1000:03d}-{secrets.token_hex(3)}"
         columns, counts = self._database.seal(
             {
                 "id": run,
