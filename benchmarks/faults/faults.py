@@ -142,7 +142,7 @@ def _whole(title: str, around: Callable[[str], str], reason: str, **more: Any) -
     return Fault("f", title, arguments_text(VALID["f"]), reason, around=around, **more)
 
 
-_INTEGER = "expected an integer"
+_INTEGER = "expected an integer, for example 1"
 _STRING = "expected a string"
 _DAY = "expected a date YYYY-MM-DD"
 _TIME = "expected a time HH:MM:SS"

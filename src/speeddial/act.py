@@ -204,10 +204,11 @@ class Actor:
                     details=call.as_dict(),
                 )
             )
+        wanted, answer = self._exchange.original([asked.question, asked.text])
         if asked.decision == "approve":
             return None
         if asked.decision == "answer":
-            return Decision(Status.ESCALATED, ToolResult(asked.text, {}, asked.text), "person", "")
+            return Decision(Status.ESCALATED, ToolResult(answer, {}, answer), "person", "")
         if asked.decision == "deny":
             return Decision(Status.REFUSED, None, "person", f"a person said no to {call.name}")
         self._emit(
@@ -217,27 +218,25 @@ class Actor:
                 step=phone.step,
                 tool=call.name,
                 arguments=call.arguments,
-                question=asked.question,
+                question=wanted,
             )
         )
         raise NeedsPerson(
-            asked.question,
+            wanted,
             hint=f"`speeddial resume {self._exchange.run}` with --approve, --deny or --answer TEXT",
         )
 
     def _asked(self, topic: str) -> Approval | None:
         # By its topic alone: the step's number is for show, and a resumed graph may count anew.
         questions = self._exchange.record.journal.questions(self._exchange.run, answered=True)
-        return next((question for question in questions if question.topic == topic), None)
+        redacted = self._exchange.redacted(topic)
+        return next((question for question in questions if question.topic == redacted), None)
 
     def _doubts(self, phone: Phone) -> list[str]:
         """External acts of this request that were begun and of which nobody knows how they ended."""
         entries = self._exchange.record.journal.entries(self._exchange.run, unfinished=True)
-        return [
-            entry.key.kind
-            for entry in entries
-            if entry.effect == "external" and entry.key.kind.startswith(f"{phone.key}/")
-        ]
+        begun = [self._exchange.original(entry.key.kind) for entry in entries if entry.effect == "external"]
+        return [kind for kind in begun if kind.startswith(f"{phone.key}/")]
 
     async def _settle(self, phone: Phone, call: ToolCall, doubt: str) -> Decision | None:
         question = f"unknown_outcome: {call.name} was begun and may have taken effect; run it again"

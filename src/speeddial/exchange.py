@@ -262,6 +262,10 @@ class Exchange:
         """A text as the record keeps it."""
         return self.record.redactor.text(text)
 
+    def original(self, value: Any) -> Any:
+        """A value from the record with this run's personal data as it was; secrets stay replaced."""
+        return self.record.originals(self.run).restore(value)
+
     def replay(self, key: str, contract: Contract) -> Reply:
         """A finished decode again, as the journal has it.
 
@@ -274,16 +278,20 @@ class Exchange:
         return _judge(contract, None, self.row(known).attempt, known, self.completion(known))
 
     def row(self, interaction: int) -> InteractionRow:
-        """An interaction of this run, or one that it took over, as the record has it."""
+        """An interaction of this run, or one that it took over, with what came of it as it was."""
         if interaction not in self._rows:
-            self._rows = {row.id: row for row in self.record.interactions(run=self.run)}
+            self._rows = {row.id: self._as_it_was(row) for row in self.record.interactions(run=self.run)}
         if interaction not in self._rows:
             self._rows |= {row.id: row for row in taken_over(self.record, self.record.run(self.run))}
         return self._rows[interaction]
 
+    def _as_it_was(self, row: InteractionRow) -> InteractionRow:
+        came = {name: getattr(row, name) for name in ("raw", "parsed", "resolved", "result", "text", "error")}
+        return replace(row, **self.original(came))
+
     def completion(self, interaction: int) -> Completion:
         """What a finished decode of this run gave."""
-        # What this process was told has its secrets; the record has surrogates for them.
+        # What this process was told has its secrets; the record has surrogates for them for good.
         if interaction in self._told:
             return self._told[interaction]
         return recorded_completion(self.row(interaction))
@@ -291,7 +299,7 @@ class Exchange:
     def known(self, key: str) -> Any:
         """What a finished act of this run gave, here or in an earlier process; None if it is not finished."""
         entry = self.record.journal.get(JournalKey(self.run, 0, 1, key))
-        return entry.result if entry is not None and entry.finished else None
+        return self.original(entry.result) if entry is not None and entry.finished else None
 
     async def begin(self, key: str, effect: str, payload: Any) -> bool:
         """Journal that an act begins; False when it was begun before and nobody knows how it ended."""

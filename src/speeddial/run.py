@@ -12,7 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -229,11 +229,12 @@ class Runner:
 
         Raises:
             NotFound: no such run, or a decision is given and nothing was asked.
-            UserError: the run is still at work.
+            UserError: the run is still at work, or has ended and what it worked on is no longer kept.
             NeedsPerson: it still waits.
         """
         run_id = self.record.resolve(run_id)
-        chosen = workflow or self._kept_workflow(self.record.run(run_id))
+        kept = self._as_given(self.record.run(run_id))
+        chosen = workflow or self._kept_workflow(kept)
         decision = "answer" if answer is not None else {True: "approve", False: "deny", None: ""}[approve]
         asked = self.record.journal.questions(run_id)
         if decision and not asked:
@@ -245,7 +246,8 @@ class Runner:
                 self.record.journal.answer(run_id, decision, answer or "")
             return row
 
-        row = await self.record.committed(taken_up)
+        with self.record.originals(run_id).working():
+            row = self._as_given(await self.record.committed(taken_up))
         job = self._kept_job(row, chosen, approve_all=approve_all, resumed=True)
         return await self._carry_out(job, on_event)
 
@@ -484,9 +486,29 @@ class Runner:
                 user=user or settings.user,
             )
         )
-        return _Job(self.record.run(run_id), workflow, granted, now, approve_all, execute)
+        row = self._as_given(self.record.run(run_id))
+        return _Job(row, workflow, granted, now, approve_all, execute)
+
+    def _as_given(self, row: RunRow) -> RunRow:
+        """The run with its personal data as it was given; secrets stay replaced, live and resumed.
+
+        Raises:
+            UserError: the originals went when the run ended.
+        """
+        originals = self.record.originals(row.id)
+        hidden = set(row.redactions).union(*(interaction.redactions for interaction in row.interactions))
+        if not originals.kept and hidden & self.record.redactor.personal:
+            raise UserError(
+                f"run {row.id} is {row.status}: the personal data that it worked on was not kept",
+                hint="give the task anew",
+            )
+        return replace(row, task=originals.restore(row.task), settings=originals.restore(row.settings))
 
     async def _carry_out(self, job: _Job, on_event: Emit | None) -> RunResult:
+        with self.record.originals(job.row.id).working():
+            return await self._work(job, on_event)
+
+    async def _work(self, job: _Job, on_event: Emit | None) -> RunResult:
         run_id = job.row.id
         self.record.take_run(run_id)
         emit = on_event or _ignore
@@ -538,7 +560,9 @@ class Runner:
         except asyncio.CancelledError as raised:
             error = Cancelled(
                 "the run was cancelled; what was done is on record",
-                hint=f"`speeddial resume {run_id}` goes on",
+                hint="the personal data in it is not kept: give the task anew"
+                if self.record.originals(run_id).kept
+                else f"`speeddial resume {run_id}` goes on",
             )
             if run_id not in self._cancelled:
                 stopped = raised
@@ -629,7 +653,11 @@ class Runner:
                 if entry.finished and _is_outcome(entry)
             }
             # What this process holds has its secrets, what the journal holds has surrogates for them.
-            found = [caller.outcomes.get(key) or CallOutcome.from_json(value) for key, value in kept.items()]
+            restore = self.record.originals(run_id).restore
+            found = [
+                caller.outcomes.get(key) or CallOutcome.from_json(restore(value))
+                for key, value in kept.items()
+            ]
             calls = tuple(sorted(found, key=lambda outcome: outcome.step))
         stops = {"needs_person": "waiting", "limit": "limit", "cancelled": "cancelled"}
         return RunResult(

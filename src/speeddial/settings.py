@@ -6,6 +6,7 @@ table, that over the defaults here.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -79,6 +80,10 @@ class Settings:
     """Whether what is sent there holds messages, arguments and results, redacted as on record."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Licence per model (``engine:name``) that training data of the record came from."""
+    redact_personal: bool = True
+    """Whether the record hides personal data: e-mail, phone, card, IBAN, IP; secrets are always hidden."""
+    redact: Mapping[str, str] = field(default_factory=dict)
+    """What the record hides besides: name -> regular expression (RE2), for example EMP-[0-9]{6}."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Setting -> where its value came from; filled in by `load`."""
 
@@ -203,8 +208,48 @@ def project_table(root: Path) -> tuple[Path, dict[str, Any]]:
     return root / "speeddial.toml", {}
 
 
+def compiled_pattern(name: str, expression: str) -> Any:
+    """A project's own redaction rule as an RE2 pattern.
+
+    Args:
+        name: of the rule; stands in surrogates.
+
+    Raises:
+        SettingsError: not a name, or not an expression that RE2 takes and that matches something.
+    """
+    if not re.fullmatch(r"[a-z][a-z_]{0,23}", name):
+        raise SettingsError(
+            f"redact: {name!r} is no name for a rule", hint="up to 24 lower-case letters and underscores"
+        )
+    try:
+        import re2
+    except ImportError as error:
+        raise SettingsError(
+            "redact: rules of one's own need RE2, which is not installed",
+            hint="pip install 'speeddial[redact]'",
+        ) from error
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern = re2.compile(expression, options=options)
+    except re2.error as error:
+        said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise SettingsError(
+            f"redact.{name} = {expression!r}: {said}",
+            hint="give an expression in RE2's syntax: no lookaround, no backreferences",
+        ) from error
+    if pattern.search("") is not None:
+        raise SettingsError(
+            f"redact.{name} = {expression!r} matches the empty text",
+            hint="make it match what is to be hidden",
+        )
+    return pattern
+
+
 def _convert(name: str, value: Any, source: str) -> Any:
     kind = get_type_hints(Settings)[name]
+    if name == "redact":
+        return _patterns(value, source)
     if name in _TABLES:
         return _table(name, value, source)
     if kind is str and isinstance(value, str):
@@ -235,6 +280,23 @@ def _at_least_zero(value: _Number) -> _Number:
     if not value >= 0:
         raise ValueError(value)
     return value
+
+
+def _patterns(value: Any, source: str) -> dict[str, str]:
+    """A table of expressions; a JSON object in the environment and flags."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, Mapping) or not all(isinstance(pattern, str) for pattern in value.values()):
+        raise SettingsError(
+            f"{source}: redact is not a table of texts",
+            hint='for example redact = {employee_id = "EMP-[0-9]{6}"}',
+        )
+    for name, pattern in value.items():
+        compiled_pattern(name, pattern)
+    return dict(value)
 
 
 def _table(name: str, value: Any, source: str) -> dict[str, str]:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from speeddial.cli import datasets, evaluation, export, feedback, models, project, record, replay, run, view
+from speeddial.cli import (
+    datasets,
+    evaluation,
+    export,
+    feedback,
+    models,
+    project,
+    record,
+    redactions,
+    replay,
+    run,
+    view,
+)
 
 app = typer.Typer(
     name="speeddial",
@@ -38,5 +50,5 @@ def speeddial(
     """Agents whose work is done by specialist small language models."""
 
 
-for topic in (run, project, record, export, replay, feedback, datasets, view, models, evaluation):
+for topic in (run, project, record, redactions, export, replay, feedback, datasets, view, models, evaluation):
     topic.register(app)

@@ -1,8 +1,13 @@
-"""Checkpoints in SQLite, redacted like the record, written before the next node starts."""
+"""Checkpoints in SQLite, redacted like the record, written before the next node starts.
+
+A checkpoint holds surrogates only. When a run is resumed, its personal data comes back from the run's
+`Originals`; secrets do not.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +26,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Interrupt, Send
 
 from speeddial.errors import RecordError
-from speeddial.record import Redactor
+from speeddial.record import Originals, Redactor
 
 _CACHED_PAIRS = 4096
 _TASKS = "__pregel_tasks"
@@ -42,6 +47,11 @@ class RedactedSerializer(JsonPlusSerializer):
         if isinstance(obj, dict) and "channel_values" in obj and "channel_versions" in obj:
             return super().dumps_typed({**obj, "channel_values": self._clean(obj["channel_values"])})
         return super().dumps_typed(self._clean(obj))
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        value = super().loads_typed(data)
+        originals = Originals.at_work()
+        return value if originals is None or not originals.kept else _restored(value, originals)
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -74,6 +84,9 @@ class RedactedSerializer(JsonPlusSerializer):
         # Compared because a tuple has the same JSON as a list.
         if known is None or known[0] != item:
             known = (item, self._redacted_pair(name, item))
+            if known[1] != (name, item):
+                # Each run must write down for itself what its surrogates stand for.
+                return known[1]
             if len(self._pairs) >= _CACHED_PAIRS:
                 self._pairs.clear()
             self._pairs[text] = known
@@ -96,7 +109,11 @@ class Checkpoints(SqliteSaver):
     """
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise _unusable(path, error) from error
         with _mapped(path):
             connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
             try:
@@ -149,12 +166,29 @@ class Checkpoints(SqliteSaver):
             self.delete_thread(thread_id)
 
 
+def _restored(value: Any, originals: Originals) -> Any:
+    """What was loaded, with the run's personal data as it was."""
+    if isinstance(value, Send):
+        return Send(value.node, _restored(value.arg, originals))
+    if isinstance(value, Interrupt):
+        return Interrupt(value=_restored(value.value, originals), id=value.id)
+    if isinstance(value, dict):
+        return {_restored(key, originals): _restored(item, originals) for key, item in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(_restored(item, originals) for item in value)
+    return originals.restore(value)
+
+
 @contextmanager
 def _mapped(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise RecordError(
-            f"the checkpoints {path} could not be written or read: {error}",
-            hint="look at the disk, then resume the run",
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> RecordError:
+    return RecordError(
+        f"the checkpoints {path} could not be written or read: {error}",
+        hint="look at the disk, then resume the run",
+    )

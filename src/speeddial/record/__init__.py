@@ -2,6 +2,7 @@
 
 from speeddial.record.forks import taken_over, whole
 from speeddial.record.journal import Approval, Journal, JournalEntry, JournalKey
+from speeddial.record.originals import Originals
 from speeddial.record.redact import Redactor
 from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
 from speeddial.record.store import Record, open_record
@@ -14,6 +15,7 @@ __all__ = [
     "Journal",
     "JournalEntry",
     "JournalKey",
+    "Originals",
     "Record",
     "Redactor",
     "RunRow",

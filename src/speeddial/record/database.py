@@ -18,13 +18,14 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from contextvars import copy_context
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from speeddial.errors import RecordError, SpeeddialError
 from speeddial.record.commits import Commits, Pending, Write
-from speeddial.record.redact import Counts, Redactor
+from speeddial.record.redact import RULES, Counts, Redactor, Rule
 
 T = TypeVar("T")
 Synchronous = Literal["normal", "full"]
@@ -71,6 +72,10 @@ class Database(ABC):
     """The library's own, which are mapped to ours."""
     path: Path | None = None
     """The file, where it is one."""
+    rules: Sequence[Rule] = RULES
+    """What is hidden, unless a redactor is given."""
+    durable = False
+    """Whether a power cut must cost nothing."""
 
     def __init__(self, name: str, key_file: Path, redactor: Redactor | None) -> None:
         self.name = name
@@ -99,7 +104,7 @@ class Database(ABC):
     @cached_property
     def redactor(self) -> Redactor:
         """The redactor of everything written here."""
-        return self._given_redactor or Redactor(_key(self._key_file))
+        return self._given_redactor or Redactor(_key(self._key_file), self.rules)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -128,11 +133,11 @@ class Database(ABC):
         """
         if self._owner == threading.get_ident():
             return write()
-        return self._commits.commit(write)
+        return self._commits.commit(_here(write))
 
     async def enqueue(self, write: Write[T]) -> Pending[T]:
         """Hand a write in, for async code; see `Commits.enqueue`."""
-        return await self._commits.enqueue(write)
+        return await self._commits.enqueue(_here(write))
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows as last committed, or inside a transaction as it sees them.
@@ -290,6 +295,11 @@ class Database(ABC):
         except UnicodeEncodeError:
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text
+
+
+def _here(write: Write[T]) -> Write[T]:
+    """The write in the context of the run that hands it in, whoever commits it."""
+    return partial(copy_context().run, write)
 
 
 def as_json(value: Any) -> str:

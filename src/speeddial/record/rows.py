@@ -9,6 +9,8 @@ from typing import Any
 RUNNING = "running"
 INTERRUPTED = "interrupted"
 """What is marked running although its writer has died reads so; a resume writes it down."""
+RESUMABLE = frozenset({"waiting", "limit"})
+"""How a run may stop and keep what its surrogates stand for: it is meant to go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ class RunRow:
     writer_pid: int
     writer_host: str
     redactions: dict[str, int]
-    """Secrets replaced in the run's own fields; a resumed run works on the replaced task."""
+    """Replacements in the run's own fields, by rule; see `Originals` for what a resumed run works on."""
     interaction_count: int
     tokens_in: int
     tokens_out: int

@@ -39,8 +39,9 @@ from speeddial.record.commits import Pending, Write
 from speeddial.record.database import Database, Row, Synchronous
 from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
-from speeddial.record.redact import Counts, Redactor
-from speeddial.record.rows import INTERRUPTED, RUNNING, InteractionRow, RunRow
+from speeddial.record.originals import Originals
+from speeddial.record.redact import RULES, Counts, Redactor, Rule, chosen_rules
+from speeddial.record.rows import INTERRUPTED, RESUMABLE, RUNNING, InteractionRow, RunRow
 from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 from speeddial.settings import Settings
@@ -86,6 +87,7 @@ class Record:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer = Writer.me()
+        self._originals: dict[str, Originals] = {}
 
     @classmethod
     def open(
@@ -95,6 +97,7 @@ class Record:
         folder: Path | None = None,
         synchronous: Synchronous = "normal",
         redactor: Redactor | None = None,
+        rules: Sequence[Rule] = RULES,
         busy_timeout: float = 30.0,
     ) -> Self:
         """Open a record, making it when it is not there and bringing an older one up to date.
@@ -106,7 +109,8 @@ class Record:
                 folder unless given. A file's key stands beside it.
             synchronous: ``normal``: nothing acknowledged is lost on ``kill -9``, a power cut may cost
                 the last commits; ``full``: a power cut costs nothing either, each commit waits for the disk.
-            redactor: None for the default rules under that key.
+            redactor: None for `rules` under that key.
+            rules: what is hidden, see `chosen_rules`.
             busy_timeout: seconds to wait while another process writes.
 
         Raises:
@@ -116,6 +120,7 @@ class Record:
         database = open_database(
             place, folder, synchronous=synchronous, redactor=redactor, busy_timeout=busy_timeout
         )
+        database.rules, database.durable = rules, synchronous == "full"
         return cls(database)
 
     def close(self) -> None:
@@ -197,6 +202,28 @@ class Record:
         self.index.update()
         return self.index.search(text, limit=limit, before=before, selection=selection)
 
+    def originals(self, run: str) -> Originals:
+        """What personal data the run's surrogates stand for; empty once it has ended."""
+        if run not in self._originals:
+            path = self.folder / "originals" / run
+            self._originals[run] = Originals(path, durable=self._database.durable)
+        return self._originals[run]
+
+    def redactions(self, run: str | None = None) -> Counts:
+        """How much was replaced, by rule; in the whole record unless a run is given.
+
+        A value is counted once for each place that it stood in: message, raw output, call, result.
+        """
+        total: Counts = Counts()
+        for table, key in (("runs", "id"), ("interactions", "run"), ("journal", "run"), ("approvals", "run")):
+            where, parameters = (f" WHERE {key} = ?", (run,)) if run is not None else ("", ())
+            for row in self._database.read(
+                f"SELECT redactions, count(*) AS many FROM {table}{where} GROUP BY redactions", parameters
+            ):
+                for name, count in json.loads(row["redactions"]).items():
+                    total[name] += count * row["many"]
+        return total
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Join what is written inside the block into one commit; nothing in the block may await."""
@@ -256,7 +283,8 @@ class Record:
         now = time.time_ns()
         started = datetime.fromtimestamp(now // 1_000_000_000, UTC)
         run = run or f"{started:%Y%m%d-%H%M%S}{now // 1_000_000 % 1000:03d}-{secrets.token_hex(3)}"
-        columns, counts = self._database.seal(
+        columns, counts = self._sealed_for(
+            run,
             {
                 "id": run,
                 "workflow": workflow,
@@ -273,7 +301,7 @@ class Record:
                 "writer_pid": self._writer.pid,
                 "writer_host": self._writer.host,
                 "writer_started": self._writer.started,
-            }
+            },
         )
         columns["redactions"] = json.dumps(counts)
 
@@ -346,7 +374,17 @@ class Record:
             "missing": list(missing),
             "ended_ns": time.time_ns(),
         }
-        return self._ending("runs", run, changes)
+        end = self._ending("runs", run, changes)
+
+        def write() -> str:
+            ended = end()
+            # Not after the commit, where a kill would leave them for good.
+            if status not in RESUMABLE:
+                self.originals(run).forget()
+            self._originals.pop(run, None)
+            return ended
+
+        return write
 
     finish_run = _at_once(finishing_run)
 
@@ -675,6 +713,11 @@ class Record:
 
         return write
 
+    def _sealed_for(self, run: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], Counts]:
+        """`Database.seal`, with the originals kept for a resume of this run."""
+        with self.originals(run).working():
+            return self._database.seal(values)
+
     def _no_run(self, name: str) -> NotFound:
         latest = [row["id"] for row in self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 3")]
         return NotFound(
@@ -694,6 +737,7 @@ def open_record(settings: Settings, workspace: Path) -> Record:
         place if "://" in place else workspace / place,
         folder=workspace / ".speeddial",
         synchronous="full" if settings.record_durability == "full" else "normal",
+        rules=chosen_rules(settings.redact, personal=settings.redact_personal),
     )
 
 
