@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from speeddial.record import Record
+from speeddial.record.retention import erase_run
 from speeddial.record.search import Hit
 from speeddial.record.searchtext import SEAM, phrases, plain, snippet, split
 from speeddial.record.selection import Selection
@@ -304,6 +306,23 @@ def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
         record.index.forget([runs[1]])
         assert not record.index.search("glockenspiel")
         assert record.database.read("SELECT count(*) FROM search_documents")[0][0] == 0
+
+
+def test_erasing_a_run_takes_it_out_of_the_index(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    with Record.open(path) as record:
+        gone, kept = record.begin_run("xylophone"), record.begin_run("other")
+        said(record, gone, "marimba", raw="celesta")
+        said(record, kept, "marimba")
+        for run in (gone, kept):
+            record.finish_run(run, "done")
+        assert len(record.search("marimba")) == 2
+        erase_run(record, gone)
+        assert [hit.run for hit in record.search("marimba")] == [kept]
+        assert not record.search("xylophone") and not record.search("celesta")
+    for file in tmp_path.rglob("*"):
+        # The first letters of a word are cut off where the index's word before it has the same.
+        assert not file.is_file() or not re.search(b"ylophon|elest", file.read_bytes()), file
 
 
 def test_what_is_erased_while_it_is_read_is_not_indexed(

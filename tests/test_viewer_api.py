@@ -21,6 +21,7 @@ import pytest
 from speeddial.errors import UserError
 from speeddial.project import Project
 from speeddial.record import Record
+from speeddial.run import Runner
 from speeddial.viewer.live import RunsTail, RunTail
 from speeddial.viewer.security import Keys
 from speeddial.viewer.server import TOKEN, Viewer, viewer_app
@@ -378,7 +379,6 @@ async def test_feedback_is_given(client: httpx.AsyncClient, record: Record) -> N
 
 
 async def test_runs_are_compared(client: httpx.AsyncClient, record: Record) -> None:
-    pytest.importorskip("speeddial.record.diff")
     a, b = recorded(record, text="marimba"), recorded(record, text="celesta")
     diff = await body(client, f"/api/diff?a={a}&b={b}")
     assert "celesta" in json.dumps(diff)
@@ -416,11 +416,6 @@ async def test_a_run_is_downloaded_as_an_attachment(client: httpx.AsyncClient, r
 async def test_a_run_is_replayed_and_forked(
     client: httpx.AsyncClient, record: Record, project: Project
 ) -> None:
-    replay = pytest.importorskip("speeddial.replay")
-    if not hasattr(replay, "fork"):
-        pytest.skip("replay is not there yet")
-    from speeddial.run import Runner
-
     with Runner(project, record=record) as runner:
         outcome = runner.call_sync("adder", "add 1 and 2")
     (run,) = record.runs()

@@ -171,17 +171,17 @@ class SearchIndex:
         words, match = self._words, self._words.match(wanted)
         joined, condition, parameters = "", "1 = 1", list[Any]()
         if selection is not None and selection != Selection():
-            condition, parameters = selection.where_run()
-            inner, values = selection.of_interactions().where()
-            # Documents of a run itself belong to no interaction: conditions on those leave them out.
-            joined = (
-                " JOIN runs ON runs.id = search_documents.run"
-                " LEFT JOIN interactions ON interactions.id = search_documents.interaction"
-            )
-            condition += f" AND {inner}"
-            parameters += values
+            of_run, parameters = selection.where_run()
+            joined = " CROSS JOIN runs"
+            condition = f"runs.id = search_documents.run AND {of_run}"
+            inner = selection.of_interactions()
+            if inner != Selection():
+                of_interactions, values = inner.where()
+                joined += " CROSS JOIN interactions"
+                condition += f" AND interactions.id = search_documents.interaction AND {of_interactions}"
+                parameters += values
         below = "" if before is None else f" AND search_text.{words.key} < {before}"
-        # CROSS JOIN, so that SQLite reads the index of words in its order and stops when it has enough.
+        # CROSS JOIN, so that SQLite begins with the words, in their order, and stops when it has enough.
         rows = self._database.read(
             f"SELECT search_documents.* FROM search_text CROSS JOIN search_documents{joined}"
             f" WHERE search_documents.id = search_text.{words.key} AND {words.condition}{below}"
@@ -189,12 +189,14 @@ class SearchIndex:
             (match, *parameters, limit),
         )
         below = "" if before is None else f" AND search_documents.id < {before}"
+        # Further uses that are older than all of a full page are not on it.
+        oldest = rows[-1]["id"] if len(rows) == limit else 0
         for text in self._shared(match):
             rows += self._database.read(
                 f"SELECT search_documents.* FROM search_documents{joined} WHERE search_documents.text = ?"
-                f" AND search_documents.text <> search_documents.id{below} AND {condition}"
-                " ORDER BY search_documents.id DESC LIMIT ?",
-                (text, *parameters, limit),
+                f" AND search_documents.text <> search_documents.id AND search_documents.id > ?{below}"
+                f" AND {condition} ORDER BY search_documents.id DESC LIMIT ?",
+                (text, oldest, *parameters, limit),
             )
         return sorted(rows, key=lambda row: -row["id"])[:limit]
 
