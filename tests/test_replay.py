@@ -692,3 +692,18 @@ def test_the_commands(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 1 and "{+ [red]an+} adder." in said
     code, said = command("replay", origin, "--json")
     assert code == 1 and json.loads(said)["differences"][0]["field"] == "messages"
+
+
+def test_a_run_on_personal_data_replays_on_its_surrogates_and_is_not_forked(house: House) -> None:
+    address = "anna.meyer@firma.example.org"
+    plan = {"steps": [{"expert": "writer", "task": f"note the mail of {address}"}]}
+    note = {"name": "note", "arguments": {"text": address}}
+    house.scripts(planner=[plan], writer={"mail": note})
+    done = house.run(f"note the mail of {address}")
+    row = whole(house.runner.record, done.run_id)
+    assert done.status == "done" and address in done.answer
+    assert address not in json.dumps(row.as_dict()) and row.redactions["email"]
+    report = house.replay(done.run_id)
+    assert report.identical, json.dumps(report.differences, indent=1)
+    with pytest.raises(UserError, match="personal data"):
+        wait_for(fork(house.runner, done.run_id, 1))

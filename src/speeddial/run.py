@@ -233,7 +233,7 @@ class Runner:
             NeedsPerson: it still waits.
         """
         run_id = self.record.resolve(run_id)
-        kept = self._as_given(self.record.run(run_id))
+        kept = self.as_given(self.record.run(run_id))
         chosen = workflow or self._kept_workflow(kept)
         decision = "answer" if answer is not None else {True: "approve", False: "deny", None: ""}[approve]
         asked = self.record.journal.questions(run_id)
@@ -247,7 +247,7 @@ class Runner:
             return row
 
         with self.record.originals(run_id).working():
-            row = self._as_given(await self.record.committed(taken_up))
+            row = self.as_given(await self.record.committed(taken_up))
         job = self._kept_job(row, chosen, approve_all=approve_all, resumed=True)
         return await self._carry_out(job, on_event)
 
@@ -261,6 +261,7 @@ class Runner:
             workflow: as for `resume`.
         """
         chosen = workflow or self._kept_workflow(row)
+        row = self.as_given(row)
         return await self._carry_out(self._kept_job(row, chosen, approve_all=False, resumed=False), on_event)
 
     async def plan(self, task: str, *, files: Iterable[Path] = (), on_event: Emit | None = None) -> Plan:
@@ -486,10 +487,10 @@ class Runner:
                 user=user or settings.user,
             )
         )
-        row = self._as_given(self.record.run(run_id))
+        row = self.as_given(self.record.run(run_id))
         return _Job(row, workflow, granted, now, approve_all, execute)
 
-    def _as_given(self, row: RunRow) -> RunRow:
+    def as_given(self, row: RunRow) -> RunRow:
         """The run with its personal data as it was given; secrets stay replaced, live and resumed.
 
         Raises:

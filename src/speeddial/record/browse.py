@@ -123,12 +123,13 @@ class Browser:
         """
         return self.summaries([self._record.run_alone(run)])[0]
 
-    def plan(self, run: str) -> dict[str, Any] | None:
-        """The run's newest plan that type-checked, as the planner wrote it."""
+    def plan(self, run: RunRow) -> dict[str, Any] | None:
+        """The newest plan that type-checked, as the planner wrote it; a fork may have taken it over."""
+        taken = run.settings.get("taken_over", ())
         rows = self._database.read(
-            "SELECT parsed FROM interactions WHERE run = ? AND kind = 'plan' AND parsed IS NOT NULL"
-            " ORDER BY id DESC LIMIT 1",
-            (run,),
+            f"SELECT parsed FROM interactions WHERE (run = ? OR id IN ({marks(taken)}))"
+            " AND kind = 'plan' AND parsed IS NOT NULL ORDER BY id DESC LIMIT 1",
+            (run.id, *taken),
         )
         if not rows:
             return None
@@ -136,7 +137,13 @@ class Browser:
         return {"steps": plan.get("steps", []), "missing": plan.get("missing", [])}
 
     def spans(self, run: RunRow) -> Iterator[list[tuple[Any, ...]]]:
-        """The run's interactions in batches, each a row of `SPAN_FIELDS`; times in ms since its start."""
+        """The run's interactions in batches, each a row of `SPAN_FIELDS`; times in ms since its start.
+
+        First what a fork took over, which began before it did: at a time below 0.
+        """
+        taken = run.settings.get("taken_over", ())
+        if taken and (batch := self._spans(f"id IN ({marks(taken)})", taken, run)):
+            yield batch
         last = 0
         while True:
             batch = self._spans("run = ? AND id > ?", (run.id, last), run)
@@ -222,7 +229,7 @@ class Browser:
     def _page(
         self, selection: Selection, limit: int, before: str | None, among: Collection[str] | None
     ) -> list[RunRow]:
-        condition, parameters = selection.where_run()
+        condition, parameters = selection.as_recorded(self._database.redactor).where_run()
         if before is not None:
             condition += " AND runs.id < ?"
             parameters.append(before)

@@ -69,7 +69,8 @@ def stats(
         ``rows`` (role expert, generalist or tool; name; model; figures; latencies to two digits) and
         ``saved`` (what experts served in place of the generalist, and what it would have cost there).
     """
-    tallies = _tallies(database, *(selection or Selection()).where(), generalists)
+    selected = (selection or Selection()).as_recorded(database.redactor).where()
+    tallies = _tallies(database, *selected, generalists)
     rows = [
         {"role": role, "name": name, "model": model, **tally.as_dict()}
         for (role, name, model), tally in sorted(tallies.items())

@@ -31,13 +31,11 @@ from speeddial.errors import NotFound, UserError
 from speeddial.record.database import Database
 from speeddial.record.datasets import datasets, folder_of
 from speeddial.record.overwrite import bytes_used, forget_threads, overwrite
-from speeddial.record.rows import RUNNING
+from speeddial.record.rows import ERASING, RUNNING
 from speeddial.record.store import Record
 from speeddial.record.writer import Writer
 
 Reason = Literal["run", "user", "retention"]
-ERASING = "erasing"
-"""Status of a run whose erasure has begun."""
 
 _AT_ONCE = 500
 _SCANNED_AT_ONCE = 5000
@@ -231,9 +229,8 @@ def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]
     counts: Counter[str] = Counter()
     if gone := forget_threads(_checkpoints(record), runs):
         counts["checkpoints"] = gone
-    if hasattr(record, "originals"):
-        for run in runs:
-            record.originals(run).forget()
+    for run in runs:
+        record.originals(run).forget()
     with database.writing():
         marked = [
             run
@@ -254,8 +251,7 @@ def _delete_rows(record: Record, runs: Sequence[str], reason: Reason) -> Counter
     hashes: set[str] = set()
     total: Counter[str] = Counter()
     with database.writing() as db:
-        if hasattr(record, "index"):
-            record.index.forget(runs)
+        record.index.forget(runs)
         for run in runs:
             for row in database.read(
                 "SELECT messages, tools, schema FROM interactions WHERE run = ?", (run,)

@@ -9,6 +9,8 @@ from typing import Any
 RUNNING = "running"
 INTERRUPTED = "interrupted"
 """What is marked running although its writer has died reads so; a resume writes it down."""
+ERASING = "erasing"
+"""Status of a run whose erasure has begun."""
 RESUMABLE = frozenset({"waiting", "limit"})
 """How a run may stop and keep what its surrogates stand for: it is meant to go on."""
 

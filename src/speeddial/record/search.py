@@ -171,7 +171,7 @@ class SearchIndex:
         words, match = self._words, self._words.match(wanted)
         joined, condition, parameters = "", "1 = 1", list[Any]()
         if selection is not None and selection != Selection():
-            of_run, parameters = selection.where_run()
+            of_run, parameters = selection.as_recorded(self._database.redactor).where_run()
             joined = " CROSS JOIN runs"
             condition = f"runs.id = search_documents.run AND {of_run}"
             inner = selection.of_interactions()

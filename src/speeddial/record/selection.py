@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from speeddial.record.redact import Redactor
 
 _LAST_NS = 2**63 - 1_000_000_000
 
@@ -78,6 +80,10 @@ class Selection:
         if of_run:
             conditions.append(f"interactions.run IN (SELECT id FROM runs WHERE {' AND '.join(of_run)})")
         return " AND ".join(conditions) or "1 = 1", parameters
+
+    def as_recorded(self, redactor: Redactor) -> Selection:
+        """The same with the user as the record keeps the name: an address stands there as its surrogate."""
+        return replace(self, user=redactor.text(self.user)) if self.user else self
 
     def of_interactions(self) -> Selection:
         """What this says of interactions themselves, beyond the runs and times that they belong to."""

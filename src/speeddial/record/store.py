@@ -41,7 +41,7 @@ from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.originals import Originals
 from speeddial.record.redact import RULES, Counts, Redactor, Rule, chosen_rules
-from speeddial.record.rows import INTERRUPTED, RESUMABLE, RUNNING, InteractionRow, RunRow
+from speeddial.record.rows import ERASING, INTERRUPTED, RESUMABLE, RUNNING, InteractionRow, RunRow
 from speeddial.record.selection import Selection
 from speeddial.record.writer import Writer
 from speeddial.settings import Settings
@@ -329,6 +329,8 @@ class Record:
             row = db.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
             if row is None:
                 raise self._no_run(run)
+            if row["status"] == ERASING:
+                raise UserError(f"run {run} is being erased", hint="there is nothing left to resume")
             writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
             # A run of this very process is at work too, unless it was ended; then its status says so.
             if row["status"] == RUNNING and writer.alive() and run not in _left:
@@ -439,7 +441,7 @@ class Record:
 
     def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
         """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
-        where, parameters = selection.where()
+        where, parameters = selection.as_recorded(self.redactor).where()
         last = ""
         while True:
             rows = self._database.read(
@@ -653,7 +655,7 @@ class Record:
         Args:
             run, expert, kinds, statuses, selection: only these; nothing given means all.
         """
-        selected, parameters = (selection or Selection()).where()
+        selected, parameters = (selection or Selection()).as_recorded(self.redactor).where()
         conditions = ["id > ?", selected]
         for column, wanted in (("run", run), ("expert", expert)):
             if wanted is not None:

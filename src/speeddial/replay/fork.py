@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from speeddial.call import OUTCOME, Instead
-from speeddial.errors import NotFound
+from speeddial.errors import NotFound, UserError
 from speeddial.exchange import Emit
 from speeddial.live import STEP
 from speeddial.models import load_model
@@ -51,11 +51,17 @@ async def fork(
 
     Raises:
         NotFound: no such run, step or expert.
-        UserError: no such engine.
+        UserError: no such engine; or the origin worked on personal data, and a fork would act on surrogates.
         RecordError: the new run could not be written.
     """
     record = runner.record
     origin = whole(record, record.resolve(run_id))
+    hidden = set(origin.redactions).union(*(row.redactions for row in origin.interactions))
+    if hidden & record.redactor.personal:
+        raise UserError(
+            f"run {origin.id} worked on personal data, of which the record has surrogates only",
+            hint="give the task anew",
+        )
     if expert:
         runner.project.expert(expert)
     if model:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from speeddial.errors import ContractViolation, NotFound, SpeeddialError, UserError
 from speeddial.project import Project
-from speeddial.record import Record
+from speeddial.record import Record, whole
 from speeddial.record.browse import SPAN_FIELDS, RunSummary
 from speeddial.record.database import as_json
 from speeddial.record.selection import Selection
@@ -102,7 +102,7 @@ class Api:
             return _told(error)
 
         def parts() -> Iterator[str]:
-            yield _run_head(summary, browser.plan(summary.run.id))
+            yield _run_head(summary, browser.plan(summary.run))
             before = ""
             for batch in browser.spans(summary.run):
                 yield before + as_json(batch)[1:-1]
@@ -135,7 +135,7 @@ class Api:
     def diff(self, request: Request) -> Mapping[str, Any]:
         from speeddial.record.diff import diff_runs
 
-        a, b = (self._record.run(_given(request.query_params, name)) for name in ("a", "b"))
+        a, b = (whole(self._record, _given(request.query_params, name)) for name in ("a", "b"))
         return diff_runs(a, b).as_dict()
 
     def stats(self, request: Request) -> dict[str, Any]:
@@ -242,6 +242,7 @@ class Api:
             _named_selection(body.get("selection", {})),
             label=_text(body, "label"),
             form=_text(body, "form") or "openai",
+            licences=self._project.licences,
         )
         return _json({"dataset": made.as_dict()}, 201)
 
@@ -270,7 +271,14 @@ class Api:
                 from speeddial.record.export import export
 
                 # What was said is what a person downloads a run for; receivers of spans ask for less.
-                export(self._record, path, form, Selection(runs=(run,)), content=form == "otlp")
+                export(
+                    self._record,
+                    path,
+                    form,
+                    Selection(runs=(run,)),
+                    content=form == "otlp",
+                    licences=self._project.licences,
+                )
             return path.read_bytes()
 
     def _said(self, interaction: int) -> list[dict[str, Any]]:

@@ -93,6 +93,7 @@ function Value({ field, side }) {
   const figure = FIGURES[field.field];
   if (value == null || value === "") return html`<span class="note">nothing</span>`;
   if (figure && typeof value === "number") return figure(value);
+  if (field.field === "schema_hash") return html`<span class="code">${visible(value).slice(0, 19)}…</span>`;
   if (field.spans)
     return html`<span class="code" dir="auto">${field.spans
       .filter(([where]) => where === "same" || where === side)
