@@ -20,15 +20,14 @@ const W = 320;
 const H = 220;
 const PAD = { left: 40, right: 10, top: 10, bottom: 34 };
 
-/** bins: [{ low, high, count, mean_confidence, right }]; right: the share that was right, or its count. */
+/** bins: [{ low, high, count, mean_confidence, right }]; right: the share that was right. */
 export function Calibration({ bins }) {
   const filled = bins.filter((bin) => bin.count > 0);
   const x = (share) => PAD.left + share * (W - PAD.left - PAD.right);
   const y = (share) => H - PAD.bottom - share * (H - PAD.top - PAD.bottom);
   const most = Math.max(1, ...filled.map((bin) => bin.count));
   const ticks = [0, 0.25, 0.5, 0.75, 1];
-  const rightOf = (bin) => bin.right / bin.count;
-  const words = filled.map((bin) => `${percent(bin.low)} to ${percent(bin.high)}: ${percent(rightOf(bin))} right of ${plural(bin.count, "call")}`).join("; ");
+  const words = filled.map((bin) => `${percent(bin.low)} to ${percent(bin.high)}: ${percent(bin.right)} right of ${plural(bin.count, "call")}`).join("; ");
   return html`<figure class="chart">
     <svg viewBox=${`0 0 ${W} ${H}`} role="img" aria-label=${`Share of right calls by confidence. ${words}`}>
       ${ticks.map((share) => html`<g class="grid">
@@ -37,9 +36,9 @@ export function Calibration({ bins }) {
         <text x=${PAD.left - 6} y=${y(share) + 3} text-anchor="end">${share * 100}</text></g>`)}
       <line class="ideal" x1=${x(0)} y1=${y(0)} x2=${x(1)} y2=${y(1)} />
       ${filled.map((bin) => html`<g>
-        <line class="miss" x1=${x(bin.mean_confidence)} x2=${x(bin.mean_confidence)} y1=${y(bin.mean_confidence)} y2=${y(rightOf(bin))} />
-        <circle class="dot" cx=${x(bin.mean_confidence)} cy=${y(rightOf(bin))} r=${3 + 6 * Math.sqrt(bin.count / most)}>
-          <title>${`${percent(rightOf(bin))} right of ${plural(bin.count, "call")} at confidence ${percent(bin.mean_confidence)}`}</title></circle></g>`)}
+        <line class="miss" x1=${x(bin.mean_confidence)} x2=${x(bin.mean_confidence)} y1=${y(bin.mean_confidence)} y2=${y(bin.right)} />
+        <circle class="dot" cx=${x(bin.mean_confidence)} cy=${y(bin.right)} r=${3 + 6 * Math.sqrt(bin.count / most)}>
+          <title>${`${percent(bin.right)} right of ${plural(bin.count, "call")} at confidence ${percent(bin.mean_confidence)}`}</title></circle></g>`)}
       <text class="axis" x=${x(0.5)} y=${H - 4} text-anchor="middle">confidence, %</text>
       <text class="axis" transform=${`rotate(-90) translate(${-y(0.5)} 10)`} text-anchor="middle">right, %</text>
     </svg>
