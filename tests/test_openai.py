@@ -313,7 +313,7 @@ async def test_the_cost_follows_the_price(server: ChatServer) -> None:
 async def test_eight_requests_are_in_flight_at_once_and_keep_their_answers_apart(server: ChatServer) -> None:
     model = OpenAIModel(f"base@{server.url}")
     await model.canary()
-    server.delay = 0.3
+    server.delay = 1.0
     contracts = [
         Contract.from_schema({"type": "integer", "minimum": n, "maximum": n}) for n in range(100, 108)
     ]
