@@ -117,6 +117,18 @@ def recorded(record: Record) -> str:
     return run
 
 
+def forked(record: Record) -> str:
+    """A run that took over the first decode of another, and what was said about it."""
+    origin = recorded(record)
+    taken = [row.id for row in record.interactions(run=origin) if row.kind != "tool"]
+    run = record.begin_run("add", settings={"taken_over": taken}, forked_from=origin, forked_step=2)
+    noted = record.start_interaction(run, "model", step=2, expert="writer", model="scripted")
+    record.finish_interaction(noted, "refused", raw="null")
+    record.feedback.comment(noted, "should have noted it", by="bo")
+    record.finish_run(run, "failed")
+    return run
+
+
 def hostile(record: Record) -> str:
     """A run that wants to be more than text, in every field that a model, a tool or a user fills."""
     run = record.begin_run(HOSTILE, workflow=HOSTILE, user=HOSTILE, inputs=[HOSTILE])
@@ -160,7 +172,7 @@ def hostile(record: Record) -> str:
 # ---- what is in the file ----
 
 
-@pytest.mark.parametrize("fill", [recorded, hostile])
+@pytest.mark.parametrize("fill", [recorded, forked, hostile])
 async def test_a_page_holds_what_the_api_answers(
     fill: Callable[[Record], str], project: Project, record: Record, tmp_path: Path
 ) -> None:
