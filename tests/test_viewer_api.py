@@ -407,7 +407,6 @@ async def test_a_run_is_downloaded_as_an_attachment(client: httpx.AsyncClient, r
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-disposition"].startswith("attachment;")
         assert answer.content
-    pytest.importorskip("speeddial.viewer.page")
     answer = await client.get(f"/api/runs/{run}/export?form=html")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-disposition"].startswith("attachment;")

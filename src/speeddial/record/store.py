@@ -421,12 +421,7 @@ class Record:
             NotFound: there is no such run.
         """
         found = self.run_alone(run)
-        return found.with_interactions(
-            tuple(
-                interaction if found.status != INTERRUPTED else _interrupted(interaction)
-                for interaction in self.interactions(run=run)
-            )
-        )
+        return found.with_interactions(tuple(self.interactions_of(found)))
 
     def run_alone(self, run: str) -> RunRow:
         """One run without its interactions.
@@ -677,6 +672,11 @@ class Record:
             if len(rows) < _ROWS_AT_ONCE:
                 return
             last = rows[-1]["id"]
+
+    def interactions_of(self, run: RunRow) -> Iterator[InteractionRow]:
+        """A run's interactions, as `interactions`; what an interrupted run left open is interrupted too."""
+        rows = self.interactions(run=run.id)
+        return map(_interrupted, rows) if run.status == INTERRUPTED else rows
 
     def _contents(self, rows: Sequence[Row]) -> dict[str, Any]:
         """hash -> value of all that these rows refer to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,9 @@ from starlette.routing import Route
 from speeddial.errors import ContractViolation, NotFound, SpeeddialError, UserError
 from speeddial.project import Project
 from speeddial.record import Record, whole
-from speeddial.record.browse import SPAN_FIELDS, RunSummary
 from speeddial.record.database import as_json
 from speeddial.record.selection import Selection
+from speeddial.viewer.bodies import interaction_body, run_body
 from speeddial.viewer.live import RunsTail, RunTail, Tail, stream
 
 _MOST = 500
@@ -95,25 +95,15 @@ class Api:
         }
 
     async def run(self, request: Request) -> Response:
-        browser = self._record.browse
         try:
-            summary = await run_in_threadpool(browser.run, request.path_params["id"])
+            summary = await run_in_threadpool(self._record.browse.run, request.path_params["id"])
         except SpeeddialError as error:
             return _told(error)
-
-        def parts() -> Iterator[str]:
-            yield _run_head(summary, browser.plan(summary.run))
-            before = ""
-            for batch in browser.spans(summary.run):
-                yield before + as_json(batch)[1:-1]
-                before = ","
-            yield "]}}"
-
-        return StreamingResponse(parts(), media_type="application/json")
+        return StreamingResponse(run_body(self._record, summary), media_type="application/json")
 
     def interaction(self, request: Request) -> dict[str, Any]:
         row = self._record.interaction(request.path_params["id"])
-        return {**row.as_dict(), "feedback": self._said(row.id)}
+        return interaction_body(row, self._record.feedback.of(row.id))
 
     def search(self, request: Request) -> dict[str, Any]:
         query = request.query_params
@@ -280,9 +270,6 @@ class Api:
                     licences=self._project.licences,
                 )
             return path.read_bytes()
-
-    def _said(self, interaction: int) -> list[dict[str, Any]]:
-        return [row.as_dict() for row in self._record.feedback.of(interaction)]
 
     def _card(self, name: str) -> dict[str, Any]:
         expert = self._project.expert(name)
@@ -462,9 +449,3 @@ def _given(query: Mapping[str, str], name: str) -> str:
     if not value:
         raise UserError(f"{name} is missing", hint=f"give ?{name}=RUN")
     return value
-
-
-def _run_head(summary: RunSummary, plan: dict[str, Any] | None) -> str:
-    """The body of one run up to its first span."""
-    head = {"run": summary.as_dict(), "plan": plan, "spans": {"fields": SPAN_FIELDS, "rows": []}}
-    return as_json(head).removesuffix("]}}")

@@ -9,7 +9,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ from speeddial.errors import SpeeddialError, UserError
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.api import Api
+from speeddial.viewer.bundle import STATIC
 from speeddial.viewer.security import LOOPBACK, Guard, Keys, refused
 
 TOKEN = "SPEEDDIAL_VIEW_TOKEN"
@@ -30,7 +30,6 @@ TOKEN = "SPEEDDIAL_VIEW_TOKEN"
 _SHORTEST_TOKEN = 16
 _INDEXING, _INDEXING_PAUSE = 0.2, 1.0
 """Seconds that the search index is brought up to date for, and between two such times."""
-_STATIC = Path(__file__).with_name("static")
 
 
 def viewer_app(
@@ -52,7 +51,7 @@ def viewer_app(
     app = Starlette(
         routes=[
             Mount("/api", routes=Api(project, record, stopping or asyncio.Event()).routes()),
-            Mount("/", StaticFiles(directory=_STATIC, html=True, check_dir=False)),
+            Mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False)),
         ],
         exception_handlers={HTTPException: _http_error, 500: _our_error},
     )

@@ -8,7 +8,7 @@ export class ApiError extends Error {
   }
 }
 
-/** What an exported page carries: { run: body of /api/runs/ID, interactions: [...] }; null on a server. */
+/** What an exported page carries: { written: time, run: body of /api/runs/ID, interactions: [...] }; null on a server. */
 export const embedded = (() => {
   const element = document.getElementById("record");
   return element && JSON.parse(element.textContent);

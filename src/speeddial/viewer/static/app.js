@@ -4,6 +4,7 @@ import { embedded } from "./api.js";
 import { Datasets } from "./datasets.js";
 import { Diff } from "./diff.js";
 import { ExpertPage, Experts } from "./experts.js";
+import { fullTime } from "./format.js";
 import { boundKeys, useKeys } from "./keys.js";
 import { go, href, useRoute } from "./route.js";
 import { Run } from "./run.js";
@@ -59,6 +60,7 @@ function App() {
     <div class="top">
       <a class="brand" href=${href(embedded ? [] : ["runs"])}><${Logo} /><span>Speeddial</span></a>
       ${!embedded && html`<nav aria-label="Views">${PLACES.map(([path, title]) => html`<a href=${href([path])} aria-current=${here === path ? "page" : undefined}>${title}</a>`)}</nav>`}
+      ${embedded && html`<span class="note">One run, exported ${fullTime(embedded.written)}</span>`}
       <span class="push"></span>
       ${live !== null && !embedded && html`<span class=${classes("live", live && "on")} role="status"><i></i>${live ? "live" : "not connected"}</span>`}
       <button class="quiet theme" aria-label=${`Theme: ${theme}`} title=${`Theme: ${theme}`} onClick=${() => setTheme(next(theme))}><${ThemeMark} theme=${theme} /></button>

@@ -33,8 +33,8 @@ function RunView({ body, query, setBody, reload, onLive }) {
   const spans = useMemo(() => body.spans.rows.map((row) => spanOf(body.spans.fields, row)), [body.spans]);
   const steps = useMemo(() => stepsOf(plan, spans), [plan, spans]);
   const running = run.status === "running";
-  const clock = useNow(running);
-  const now = running ? clock - Date.parse(run.started) : (run.latency_ms ?? 0);
+  const clock = useNow(running && !embedded);
+  const now = running ? (embedded ? Date.parse(embedded.written) : clock) - Date.parse(run.started) : (run.latency_ms ?? 0);
   const view = query.view ?? (spans.length > MANY ? "waterfall" : "plan");
   const planSeen = useRef(plan);
   planSeen.current = plan;
