@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,6 +163,10 @@ def spans(page: Page) -> Any:
     return page.get_by_role("tree").get_by_role("treeitem")
 
 
+def test_the_browser_starts(browser: Browser) -> None:
+    assert browser.version
+
+
 # ---- entering ----
 
 
@@ -229,6 +237,7 @@ def test_an_open_run_fills_as_it_goes_on(open_page: OpenPage, record: Record) ->
 def test_search_and_filters_narrow_the_list_and_stand_in_the_url(open_page: OpenPage) -> None:
     page = open_page()
     search = page.get_by_role("searchbox", name="Search in tasks")
+    expect(rows(page).first).to_be_visible()
     page.keyboard.press("/")
     expect(search).to_be_focused()
     page.keyboard.type("dentist")
@@ -262,7 +271,8 @@ def test_scrolling_brings_older_runs_in_few_elements(open_page: OpenPage, runs: 
         box.evaluate("box => { box.scrollTop = box.scrollHeight }")
         expect(rows(page).last).to_have_attribute("aria-setsize", str(size))
     box.evaluate("box => { box.scrollTop = box.scrollHeight }")
-    expect(rows(page).filter(has_text=re.compile(r"filler 0\b"))).to_be_visible()
+    expect(rows(page).last).to_have_attribute("aria-posinset", str(runs.fillers))
+    expect(rows(page).last).to_be_visible()
     assert rows(page).count() <= MOST_ROWS
 
 
@@ -278,6 +288,7 @@ def test_the_list_is_walked_by_keys(open_page: OpenPage, runs: viewed.Viewed) ->
     expect(chosen).to_contain_text(viewed.BOTH)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"#/run/{runs.both}"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(viewed.BOTH)
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile(r"#/runs"))
     for key, title in (("s", "Search"), ("e", "Experts"), ("t", "Experts and generalist"), ("d", "Datasets")):
@@ -361,9 +372,9 @@ def test_a_run_is_a_waterfall_and_a_tree(open_page: OpenPage, runs: viewed.Viewe
     assert levels == ["1", "1", "2", "3", "1", "2", "3"]
     page.keyboard.press("j")
     page.keyboard.press("j")
-    page.keyboard.press("h")
+    page.keyboard.press("ArrowLeft")
     expect(tree.get_by_role("treeitem")).to_have_count(5)
-    page.keyboard.press("l")
+    page.keyboard.press("ArrowRight")
     expect(tree.get_by_role("treeitem")).to_have_count(7)
     page.keyboard.press("/")
     page.keyboard.type("create_reminder")
@@ -385,14 +396,18 @@ def test_a_call_is_shown_token_by_token(open_page: OpenPage, record: Record, run
     free = sorted(
         (probability, at) for at, (_, probability) in enumerate(call.tokens) if probability is not None
     )
+    # The pointer goes to the middle of a box, which is not on a token that is broken over two lines.
+    least, pointed = next((p, at) for p, at in free if tokens.nth(at).evaluate("one => one.getClientRects().length") == 1)
     assert forced and free[0][0] < free[-1][0]
     assert {tokens.nth(at).evaluate(look)[0] for at in forced} == {"0.78"}
     opacity, unsure = tokens.nth(free[0][1]).evaluate(look)
     _, sure = tokens.nth(free[-1][1]).evaluate(look)
     assert opacity == "1" and unsure != sure
     told = page.locator(".told")
-    tokens.nth(free[0][1]).hover()
-    expect(told).to_contain_text(f"{free[0][0] * 100:.1f} %")
+    tokens.nth(pointed).hover()
+    expect(told).to_contain_text(f"{least * 100:.1f} %")
+    page.mouse.move(0, 0)
+    expect(told).to_contain_text("least sure")
     page.get_by_role("group", name=re.compile("Output by token")).focus()
     page.keyboard.press("ArrowRight")
     first = min(at for _, at in free)
@@ -407,7 +422,7 @@ def test_a_call_shows_prompt_receipt_schema_and_result(
     expect(pane.get_by_role("button", name=re.compile("^Receipt"))).to_contain_text("constraint proven")
     expect(pane.locator(".message").last).to_contain_text(viewed.BERLIN)
     expect(pane.get_by_role("button", name=re.compile(r"^Call"))).to_contain_text("query_table")
-    schema = pane.get_by_role("button", name=re.compile("^(Schema|Tools)")).first
+    schema = page.get_by_role("button", name=re.compile("^Schema"))
     expect(schema).to_have_attribute("aria-expanded", "false")
     schema.click()
     expect(pane.locator(".section").filter(has=schema).locator(".code")).to_contain_text("query_table")
@@ -473,7 +488,7 @@ def test_an_expert_has_versions_calibration_and_hard_cases(open_page: OpenPage) 
     expect(page.locator(".versions")).to_contain_text("serving")
     cases = page.locator(".cases li")
     words = " ".join(cases.locator(".case-word").all_text_contents())
-    assert {"refused", "corrected", "failed"} <= set(words.split())
+    assert {"refused", "corrected", "escalated"} <= set(words.split())
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"#/run/.*span=\d+"))
@@ -641,7 +656,7 @@ def test_the_url_restores_the_view_and_back_works(
     expect(heading).to_have_text("create_reminder")
     expect(page.get_by_role("tab", name="Tree")).to_have_attribute("aria-selected", "true")
     page.go_back()
-    expect(rows(page)).to_have_count(2)
+    expect(rows(page).filter(has_text=viewed.BOTH)).to_have_count(1)
     expect(page.get_by_label("Expert")).to_have_value("tables")
     page.go_forward()
     expect(heading).to_have_text("create_reminder")
@@ -696,7 +711,7 @@ def test_a_phones_width_is_enough(open_page: OpenPage, record: Record, runs: vie
         settle(page)
         assert page.evaluate(WIDE) == [], place
     go(page, "runs")
-    rows(page).filter(has_text=viewed.BERLIN).tap()
+    rows(page).filter(has_text=viewed.BERLIN).first.tap()
     page.get_by_role("button", name=re.compile("^Step 1")).tap()
     back = page.get_by_role("button", name="Back to the run")
     expect(back).to_be_visible()
@@ -733,11 +748,12 @@ def test_hostile_content_stays_text(open_page: OpenPage, record: Record, runs: v
     nothing_of_it_works()
     go(page, f"run/{runs.hostile}?span={interactions[1].id}")
     expect(page.locator(".remarks")).to_contain_text("⟨RLO⟩gnp.exe")
-    for section in page.locator('.section-title[aria-expanded="false"]').all():
-        section.click()
+    closed = page.locator('.section-title[aria-expanded="false"]')
+    while closed.count():
+        closed.first.click()
     page.locator(".token").nth(1).hover()
     nothing_of_it_works()
-    page.get_by_role("complementary").get_by_role("heading", level=2).get_by_role("link").click()
+    page.get_by_role("complementary").get_by_role("heading", level=2).get_by_role("link").press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
     nothing_of_it_works()
     for place in ("search?q=script", "stats", f"diff?a={runs.hostile}&b={runs.berlin}", "runs?user=%3Cscript%3E"):
@@ -750,8 +766,16 @@ def test_hostile_content_stays_text(open_page: OpenPage, record: Record, runs: v
 
 
 def test_without_chromium_one_sentence_says_what_to_install(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("PATH", str(pytester.path))
-    done = pytester.runpytest_subprocess(__file__, "-m", "browser", "-k", "link_opens")
-    done.stdout.fnmatch_lines(["*apt-get install chromium*"])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", "browser", "-k", "browser_starts", __file__],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "need a browser: apt-get install chromium" in done.stdout
+    assert "Traceback" not in done.stdout

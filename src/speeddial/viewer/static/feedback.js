@@ -1,7 +1,7 @@
 // What a person says about a call: accept, correct, comment, label.
 import { html, useEffect, useRef, useState } from "./lib.js";
 import { post } from "./api.js";
-import { fullTime, pretty, visible, when } from "./format.js";
+import { fullTime, oneLine, pretty, visible, when } from "./format.js";
 import { Json } from "./json.js";
 import { Dialog, Problems, say, Text } from "./widgets.js";
 
@@ -129,7 +129,7 @@ const VERDICTS = { accept: "accepted", correct: "corrected", comment: "commented
 export function FeedbackList({ entries }) {
   return html`<ul class="remarks">${entries.map(
     (entry) => html`<li key=${entry.id}>
-      <div><b>${entry.by || "someone"}</b> ${VERDICTS[entry.verdict] ?? entry.verdict}
+      <div><b>${oneLine(entry.by) || "someone"}</b> ${VERDICTS[entry.verdict] ?? entry.verdict}
         ${entry.label && html`<span class="tag">${visible(entry.label)}</span>`}
         <time class="note" title=${fullTime(entry.created)}>${when(entry.created)}</time></div>
       ${entry.text && html`<${Text} text=${entry.text} />`}
