@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,10 +44,10 @@ LOUD = """() => {
   return found;
 }"""
 """What on the page would hide or reorder text."""
-WIDE = """() => [document.documentElement, ...document.querySelectorAll("main, .list, .pane-body, dialog, .split")]
+WIDE = """() => [document.documentElement, ...document.querySelectorAll("main, .list, .graph, .pane-body, dialog, .split")]
   .filter((one) => one.scrollWidth > Math.max(one.clientWidth, 1) && getComputedStyle(one).display !== "none")
   .map((one) => `${one.tagName}.${one.className} ${one.scrollWidth} > ${one.clientWidth}`)"""
-"""What would have to be scrolled sideways; tables, tabs and the drawing of a plan move within themselves."""
+"""What would have to be scrolled sideways; tables and tabs move within themselves."""
 
 
 # ---- the record, its server and the browser ----
@@ -89,14 +86,18 @@ def viewer(project: Project, record: Record, runs: viewed.Viewed) -> Iterator[Vi
     assert not thread.is_alive()
 
 
+def chromium() -> str:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("the viewer's tests need a browser: apt-get install chromium", pytrace=False)
+    return path
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("the viewer's tests need a browser: apt-get install chromium", pytrace=False)
     with sync_playwright() as playwright:
         # A container's root has no sandbox of its own to give it.
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield started
         started.close()
 
@@ -161,10 +162,6 @@ def rows(page: Page) -> Any:
 
 def spans(page: Page) -> Any:
     return page.get_by_role("tree").get_by_role("treeitem")
-
-
-def test_the_browser_starts(browser: Browser) -> None:
-    assert browser.version
 
 
 # ---- entering ----
@@ -544,8 +541,10 @@ def test_a_call_is_judged_by_keys(open_page: OpenPage, record: Record) -> None:
     page.keyboard.press("Enter")
     expect(pane.locator(".remarks")).to_contain_text("a remark of mine")
     page.keyboard.press("l")
-    page.get_by_role("button", name="wrong value").click()
-    expect(pane.locator(".remarks .tag")).to_have_text("wrong value")
+    expect(page.get_by_role("button", name="wrong value")).to_be_visible()
+    page.keyboard.type("sums")
+    page.keyboard.press("Enter")
+    expect(pane.locator(".remarks .tag")).to_have_text("sums")
 
     page.keyboard.press("e")
     call = page.get_by_role("textbox", name="Call as JSON")
@@ -571,6 +570,28 @@ def test_a_call_is_judged_by_keys(open_page: OpenPage, record: Record) -> None:
     }
     page.reload()
     expect(pane.locator(".remarks li")).to_have_count(4)
+
+
+def test_a_call_is_copied_and_a_run_downloaded(
+    open_page: OpenPage, record: Record, runs: viewed.Viewed
+) -> None:
+    call = decode(record, runs.berlin)
+    page = open_page(
+        f"run/{runs.berlin}?span={call.id}", permissions=["clipboard-read", "clipboard-write"]
+    )
+    expect(page.get_by_role("button", name="Accept")).to_be_visible()
+    page.keyboard.press("y")
+    expect(page.get_by_role("status").filter(has_text="Copied as JSON")).to_be_visible()
+    clipboard = "navigator.clipboard.readText()"
+    assert json.loads(page.evaluate(clipboard))["parsed"] == call.parsed
+    page.get_by_role("button", name="curl").click()
+    expect(page.get_by_role("status").filter(has_text="curl command")).to_be_visible()
+    assert page.evaluate(clipboard).startswith('curl -s "$OPENAI_BASE_URL/chat/completions"')
+    page.locator("summary").filter(has_text="Export").click()
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="OpenAI chat JSONL").click()
+    lines = [json.loads(line) for line in loading.value.path().read_text(encoding="utf-8").splitlines()]
+    assert any("query_table" in json.dumps(line["messages"][-1]) for line in lines)
 
 
 # ---- doing it again ----
@@ -765,17 +786,7 @@ def test_hostile_content_stays_text(open_page: OpenPage, record: Record, runs: v
     expect(page.get_by_role("textbox", name="Call as JSON")).to_have_value(re.compile("<script>"))
 
 
-def test_without_chromium_one_sentence_says_what_to_install(
-    tmp_path: Path,
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", "browser", "-k", "browser_starts", __file__],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 1
-    assert "need a browser: apt-get install chromium" in done.stdout
-    assert "Traceback" not in done.stdout
+def test_without_chromium_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(pytest.fail.Exception, match="need a browser: apt-get install chromium"):
+        chromium()

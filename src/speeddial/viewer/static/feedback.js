@@ -1,5 +1,5 @@
 // What a person says about a call: accept, correct, comment, label.
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useLayoutEffect, useRef, useState } from "./lib.js";
 import { post } from "./api.js";
 import { fullTime, oneLine, pretty, visible, when } from "./format.js";
 import { Json } from "./json.js";
@@ -30,7 +30,7 @@ function Correct({ row, onDone, onClose }) {
   const [why, setWhy] = useState("");
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
-  useEffect(() => field.current.focus(), []);
+  useLayoutEffect(() => field.current.focus(), []);
 
   const save = async () => {
     if (busy) return;
@@ -107,7 +107,7 @@ function Words({ title, name, verdict, field, choices = [], row, onDone, onClose
   const input = useRef(null);
   const [text, setText] = useState("");
   const [error, setError] = useState(null);
-  useEffect(() => input.current.focus(), []);
+  useLayoutEffect(() => input.current.focus(), []);
   const save = async (words) => {
     if (!words.trim()) return;
     const refused = await give(row, { verdict, [field]: words.trim() }, onDone);

@@ -1,5 +1,5 @@
 // Small parts that many views share: notices, dialogs, folded text, errors, empty states.
-import { html, classes, render, useEffect, useRef, useState } from "./lib.js";
+import { html, classes, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 import { oneLine, visible } from "./format.js";
 
 const FOLD = 2000; // characters shown before "show all"
@@ -72,7 +72,8 @@ export function Waiting({ what = "Loading" }) {
 /** A modal dialog; the browser keeps the focus inside and closes it on Escape. */
 export function Dialog({ title, onClose, children, wide }) {
   const element = useRef(null);
-  useEffect(() => {
+  // Before the next key: one typed at once is meant for the dialog, not for the view under it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
     return () => before?.focus?.();
