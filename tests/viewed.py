@@ -188,7 +188,12 @@ def many_spans(record: Record, count: int) -> str:
     with record.writing():
         for number in range(count):
             tool = record.start_interaction(
-                run, "tool", step=number // 100 + 1, expert="organizer", tool="show_list", arguments={"n": number}
+                run,
+                "tool",
+                step=number // 100 + 1,
+                expert="organizer",
+                tool="show_list",
+                arguments={"n": number},
             )
             record.finish_interaction(tool, "done", text=f"result {number}")
     record.finish_run(run, "done", answer="all done")
