@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "./lib.js";
 import { embedded, get, useFetch } from "./api.js";
 import { asCurl, asMarkdown } from "./copying.js";
 import { FeedbackForm, FeedbackList, give } from "./feedback.js";
-import { cost, count, duration, exactCount, fullTime, oneLine, percent, plural, pretty, visible } from "./format.js";
+import { cost, count, duration, exactCount, fullTime, oneLine, percent, plural, pretty, shortHash, visible } from "./format.js";
 import { Json } from "./json.js";
 import { useKeys } from "./keys.js";
 import { ForkForm } from "./replay.js";
@@ -118,8 +118,8 @@ function ModelBody({ row }) {
         ${typeof message.content === "string" ? html`<${Text} text=${message.content} />` : html`<${Json} value=${message.content ?? message} />`}
       </article>`)}<//>
     <${Receipt} row=${row} />
-    ${row.schema && html`<${Section} title="Schema" note=${row.schema_hash.slice(0, 12)} open=${false}><${Json} value=${row.schema} /><//>`}
-    ${row.tools.length > 0 && html`<${Section} title="Tools" note=${row.tools.map((tool) => tool.name).join(", ").slice(0, 80)} open=${false}><${Json} value=${row.tools} /><//>`}`;
+    ${row.schema && html`<${Section} title="Schema" note=${shortHash(row.schema_hash)} open=${false}><${Json} value=${row.schema} /><//>`}
+    ${row.tools.length > 0 && html`<${Section} title="Tools" note=${row.tools.map((tool) => tool.name).join(", ")} open=${false}><${Json} value=${row.tools} /><//>`}`;
 }
 
 function Receipt({ row }) {

@@ -2,7 +2,7 @@
 import { html, useState } from "./lib.js";
 import { get, post, useFetch } from "./api.js";
 import { sinceTime } from "./filters.js";
-import { count, fullTime, oneLine, visible, when } from "./format.js";
+import { count, fullTime, oneLine, shortHash, visible, when } from "./format.js";
 import { useKeys } from "./keys.js";
 import { patch } from "./route.js";
 import { CALL_STATUSES, Mark, RUN_STATUSES, statusWord } from "./status.js";
@@ -32,7 +32,7 @@ export function Datasets({ query }) {
       <tbody>${rows.map((one) => html`<tr>
         <th scope="row">${oneLine(one.name)}</th><td>${oneLine(one.form)}</td><td class="num">${count(examplesOf(one))}</td>
         <td class="num">${count(Array.isArray(one.runs) ? one.runs.length : one.runs)}</td><td title=${fullTime(one.created)}>${when(one.created)}</td>
-        <td>${selectionWords(one.selection)}</td><td class="code">${hashOf(one).slice(0, 12)}</td>
+        <td>${selectionWords(one.selection)}</td><td class="code">${shortHash(one.hash ?? one.sha256)}</td>
       </tr>`)}</tbody></table></div>`}
     ${query.build && html`<${Build} query=${query} onClose=${() => patch({ build: "" })} onDone=${reload} />`}
   </main>`;
@@ -40,10 +40,6 @@ export function Datasets({ query }) {
 
 function examplesOf(dataset) {
   return typeof dataset.counts === "object" && dataset.counts ? dataset.counts.lines : dataset.counts;
-}
-
-function hashOf(dataset) {
-  return String(dataset.hash ?? dataset.sha256 ?? "");
 }
 
 function selectionWords(selection = {}) {

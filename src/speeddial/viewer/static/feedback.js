@@ -1,7 +1,7 @@
 // What a person says about a call: accept, correct, comment, label.
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useLayoutEffect, useRef, useState } from "./lib.js";
 import { post } from "./api.js";
-import { fullTime, pretty, visible, when } from "./format.js";
+import { fullTime, oneLine, pretty, visible, when } from "./format.js";
 import { Json } from "./json.js";
 import { Dialog, Problems, say, Text } from "./widgets.js";
 
@@ -30,7 +30,7 @@ function Correct({ row, onDone, onClose }) {
   const [why, setWhy] = useState("");
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
-  useEffect(() => field.current.focus(), []);
+  useLayoutEffect(() => field.current.focus(), []);
 
   const save = async () => {
     if (busy) return;
@@ -107,7 +107,7 @@ function Words({ title, name, verdict, field, choices = [], row, onDone, onClose
   const input = useRef(null);
   const [text, setText] = useState("");
   const [error, setError] = useState(null);
-  useEffect(() => input.current.focus(), []);
+  useLayoutEffect(() => input.current.focus(), []);
   const save = async (words) => {
     if (!words.trim()) return;
     const refused = await give(row, { verdict, [field]: words.trim() }, onDone);
@@ -129,7 +129,7 @@ const VERDICTS = { accept: "accepted", correct: "corrected", comment: "commented
 export function FeedbackList({ entries }) {
   return html`<ul class="remarks">${entries.map(
     (entry) => html`<li key=${entry.id}>
-      <div><b>${entry.by || "someone"}</b> ${VERDICTS[entry.verdict] ?? entry.verdict}
+      <div><b>${oneLine(entry.by) || "someone"}</b> ${VERDICTS[entry.verdict] ?? entry.verdict}
         ${entry.label && html`<span class="tag">${visible(entry.label)}</span>`}
         <time class="note" title=${fullTime(entry.created)}>${when(entry.created)}</time></div>
       ${entry.text && html`<${Text} text=${entry.text} />`}

@@ -1,5 +1,6 @@
 // The filters of the list of runs: what they are called in the URL, and the bar that sets them.
 import { html, classes, useEffect, useRef, useState } from "./lib.js";
+import { oneLine } from "./format.js";
 import { patch } from "./route.js";
 import { Mark, RUN_STATUSES, statusWord } from "./status.js";
 
@@ -56,7 +57,7 @@ export function FilterBar({ query, experts, searchBox, total }) {
       <span class="sr">Expert</span>
       <select value=${query.expert ?? ""} onChange=${(event) => patch({ expert: event.target.value })}>
         <option value="">any expert</option>
-        ${[...new Set([...experts, query.expert].filter(Boolean))].map((name) => html`<option value=${name}>${name}</option>`)}
+        ${[...new Set([...experts, query.expert].filter(Boolean))].map((name) => html`<option value=${name}>${oneLine(name)}</option>`)}
       </select>
     </label>
     <${SearchField} value=${query.workflow ?? ""} onChange=${(workflow) => patch({ workflow })} label="Workflow" placeholder="workflow" small />

@@ -71,9 +71,18 @@ export function visible(text) {
   });
 }
 
-/** The first line of a text, for places that have one. */
+const LINE = 200; // characters; a line and its accessible name are for reading, the whole text stands in a pane
+
+/** The start of a text on one line, for places that have one. */
 export function oneLine(text) {
-  return visible(String(text ?? "").replace(/\s+/g, " ").trim());
+  const start = String(text ?? "").slice(0, 4 * LINE).replace(/\s+/g, " ").trim();
+  const characters = Array.from(start);
+  return visible(characters.length > LINE ? `${characters.slice(0, LINE).join("")}…` : start);
+}
+
+/** The first figures of a hash, without the name of its kind. */
+export function shortHash(hash) {
+  return visible(String(hash ?? "").replace(/^sha256:/, "").slice(0, 12));
 }
 
 export function pretty(value) {

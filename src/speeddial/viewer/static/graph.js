@@ -9,7 +9,9 @@ import { moves } from "./virtual.js";
 import { Empty } from "./widgets.js";
 
 const SIZE = { width: 224, height: 104 };
+const NARROWEST = 150; // px of a node; below that its words are gone, and the sheet is moved instead
 const GAP = { layer: 52, node: 20 };
+const GAP_DOWN = { layer: 40, node: 16 };
 const MARGIN = 20;
 const MOST = 300; // steps; a longer plan is no picture any more
 
@@ -26,9 +28,11 @@ export function PlanGraph({ body, steps, spans, selected, onSelect }) {
   const drawing = useMemo(() => {
     if (!nodes.length) return null;
     const across = layered(nodes, { size: SIZE, gap: GAP, down: false });
-    return across.width + 2 * MARGIN <= width
-      ? { ...across, down: false }
-      : { ...layered(nodes, { size: SIZE, gap: { layer: 40, node: 16 }, down: true }), down: true };
+    if (across.width + 2 * MARGIN <= width) return { ...across, size: SIZE };
+    const beside = Math.max(...across.layers.map((layer) => layer.length));
+    const room = (width - 2 * MARGIN - (beside - 1) * GAP_DOWN.node) / beside;
+    const size = { ...SIZE, width: Math.max(NARROWEST, Math.min(SIZE.width, room)) };
+    return { ...layered(nodes, { size, gap: GAP_DOWN, down: true }), size };
   }, [nodes, width]);
 
   const stops = nodes.filter((node) => node.target);
@@ -44,7 +48,7 @@ export function PlanGraph({ body, steps, spans, selected, onSelect }) {
       <${Edges} drawing=${drawing} nodes=${nodes} />
       ${nodes.map((node) => {
         const { x, y } = drawing.places.get(node.id);
-        return html`<${Node} key=${node.id} node=${node} x=${x + MARGIN} y=${y + MARGIN}
+        return html`<${Node} key=${node.id} node=${node} size=${drawing.size} x=${x + MARGIN} y=${y + MARGIN}
           chosen=${at >= 0 && stops[at] === node} onSelect=${onSelect} />`;
       })}
     </div>`}
@@ -86,7 +90,7 @@ function Bands({ drawing }) {
     if (layer.length < 2) return null;
     const spots = layer.map((id) => drawing.places.get(id));
     const [left, top] = [Math.min(...spots.map((spot) => spot.x)), Math.min(...spots.map((spot) => spot.y))];
-    const [right, bottom] = [Math.max(...spots.map((spot) => spot.x)) + SIZE.width, Math.max(...spots.map((spot) => spot.y)) + SIZE.height];
+    const [right, bottom] = [Math.max(...spots.map((spot) => spot.x)) + drawing.size.width, Math.max(...spots.map((spot) => spot.y)) + drawing.size.height];
     return html`<div class="band" aria-hidden="true" style=${{
       left: `${left + MARGIN - 10}px`, top: `${top + MARGIN - 14}px`, width: `${right - left + 20}px`, height: `${bottom - top + 28}px`,
     }}></div>`;
@@ -105,7 +109,7 @@ function Edges({ drawing, nodes }) {
   </svg>`;
 }
 
-function Node({ node, x, y, chosen, onSelect }) {
+function Node({ node, size, x, y, chosen, onSelect }) {
   const { kind, status, spans = [] } = node;
   const inside = html`
     <span class="node-head">
@@ -121,7 +125,7 @@ function Node({ node, x, y, chosen, onSelect }) {
         : spans.slice(-4).map((span) => html`<span class="tag ellipsis"><${Mark} status=${span.status} />${oneLine(span.kind === "tool" ? span.tool : span.expert)}</span>`)
     }${spans.length > 4 && html`<span class="more">${spans.length - 4} before</span>`}</span>`}
     ${kind === "missing" && html`<span class="node-spans"><span class="tag plain">not served</span></span>`}`;
-  const place = { left: `${x}px`, top: `${y}px`, width: `${SIZE.width}px`, height: `${SIZE.height}px` };
+  const place = { left: `${x}px`, top: `${y}px`, width: `${size.width}px`, height: `${size.height}px` };
   const names = classes("node", `node-${kind}`, status && `tone-${tone(status)}`, chosen && "chosen");
   if (!node.target) return html`<div class=${names} style=${place}>${inside}</div>`;
   const label = `${node.number ? `Step ${node.number}, ` : ""}${oneLine(node.title)}: ${oneLine(node.task)}${status ? `, ${statusWord(status)}` : ""}`;

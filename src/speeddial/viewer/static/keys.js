@@ -1,5 +1,5 @@
 // The keyboard: what is bound where, so that the same list works the keys and fills the help.
-import { useEffect, useRef } from "./lib.js";
+import { useLayoutEffect, useRef } from "./lib.js";
 
 const groups = []; // innermost last: the pane over the view over the whole page
 let pending = ""; // the first of two keys, as in `g r`
@@ -13,7 +13,7 @@ let forget = 0;
 export function useKeys(title, bindings) {
   const group = useRef({ title, bindings });
   group.current.bindings = bindings;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const mine = group.current;
     groups.push(mine);
     return () => groups.splice(groups.indexOf(mine), 1);

@@ -51,7 +51,7 @@ export function ForkForm({ row, onClose }) {
     <label class="stack"><span>Expert</span>
       <select class="field" value=${expert} onChange=${(event) => setExpert(event.target.value)}>
         <option value="">as planned: ${oneLine(row.expert)}</option>
-        ${names.map((name) => html`<option value=${name}>${name}</option>`)}
+        ${names.map((name) => html`<option value=${name}>${oneLine(name)}</option>`)}
       </select></label>
     <label class="stack"><span>Model</span>
       <input class="field" placeholder=${visible(row.model) || "as configured"} value=${model} onInput=${(event) => setModel(event.target.value)} /></label>

@@ -126,7 +126,7 @@ function Header({ run, now, spans, onReplay, onAbout }) {
       <button class="quiet only-narrow" onClick=${onAbout}>About</button>
       ${!embedded && html`<button class="quiet" onClick=${onReplay}>Replay <kbd>r</kbd></button>
         <a class="button quiet" href=${href(["runs"], { compare: run.id })}>Compare <kbd>x</kbd></a>
-        <details class="menu"><summary class="button quiet">Export</summary><div>
+        <details class="menu" aria-label="Export"><summary class="button quiet">Export</summary><div>
           ${[["html", "One HTML page"], ["openai", "OpenAI chat JSONL"], ["otlp", "OpenTelemetry JSON"]].map(
             ([form, title]) => html`<a href=${`api/runs/${encodeURIComponent(run.id)}/export?form=${form}`} download>${title}</a>`)}
         </div></details>`}

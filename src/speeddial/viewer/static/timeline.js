@@ -31,8 +31,8 @@ export function Timeline({ spans, steps, selected, onSelect, now, bars }) {
   const parentOf = (at) => rows.findLastIndex((row, place) => place < at && row.depth < rows[at].depth);
   useKeys(bars ? "Waterfall" : "Tree", [
     ...moves(rows.length, index, (at) => onSelect(rows[at].id)),
-    ["h ArrowLeft", "close, or go to the one above", () => fold(rows[index], false) || (index > 0 && parentOf(index) >= 0 && onSelect(rows[parentOf(index)].id))],
-    ["l ArrowRight", "open", () => fold(rows[index], true)],
+    ["ArrowLeft", "close, or go to the one above", () => fold(rows[index], false) || (index > 0 && parentOf(index) >= 0 && onSelect(rows[parentOf(index)].id))],
+    ["ArrowRight", "open", () => fold(rows[index], true)],
     ["/", "search in this run", () => searchBox.current.focus()],
   ]);
 

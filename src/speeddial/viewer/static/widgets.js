@@ -1,6 +1,6 @@
 // Small parts that many views share: notices, dialogs, folded text, errors, empty states.
-import { html, classes, render, useEffect, useRef, useState } from "./lib.js";
-import { visible } from "./format.js";
+import { html, classes, render, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
+import { oneLine, visible } from "./format.js";
 
 const FOLD = 2000; // characters shown before "show all"
 
@@ -24,7 +24,7 @@ export function Section({ title, note, open = true, actions, children }) {
   return html`<section class="section">
     <header>
       <button class="section-title" aria-expanded=${shown} onClick=${() => setShown(!shown)}>
-        <span class="caret" aria-hidden="true"></span>${title}${note != null && html`<span class="note">${note}</span>`}
+        <span class="caret" aria-hidden="true"></span>${title}${note != null && html`<span class="note">${typeof note === "string" ? oneLine(note) : note}</span>`}
       </button>
       ${shown && actions}
     </header>
@@ -36,7 +36,7 @@ export function Section({ title, note, open = true, actions, children }) {
 export function Facts({ pairs }) {
   return html`<dl class="facts">${pairs
     .filter(([, value]) => value !== "" && value != null && value !== false)
-    .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+    .map(([name, value]) => html`<div><dt>${oneLine(name)}</dt><dd>${typeof value === "string" ? visible(value) : value}</dd></div>`)}</dl>`;
 }
 
 export function Trouble({ error, retry }) {
@@ -72,7 +72,8 @@ export function Waiting({ what = "Loading" }) {
 /** A modal dialog; the browser keeps the focus inside and closes it on Escape. */
 export function Dialog({ title, onClose, children, wide }) {
   const element = useRef(null);
-  useEffect(() => {
+  // Before the next key: one typed at once is meant for the dialog, not for the view under it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     element.current.showModal();
     return () => before?.focus?.();
