@@ -2,10 +2,13 @@
 
     python benchmarks/viewer.py [--interactions 1000000] [--folder DIR]
     python benchmarks/viewer.py --peer mlflow=PYTHON --peer phoenix=PYTHON [--peer-spans 20000]
+    python benchmarks/viewer.py --browser                   # with Playwright and Debian's Chromium
 
 Times are those of the server: from a request's arrival to the last byte of its answer, in this process.
 A record that was made before in --folder is used again. With --peer the same spans go into that
-framework's own store as well, by its own client, with the Python that has it installed.
+framework's own store as well, by its own client, with the Python that has it installed. With --browser a
+real one opens the list and the long run from a real server: from the navigation to the first paint with
+content, and to the first row.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import sqlite3
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +35,7 @@ from speeddial.messages import compact_json
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.security import Keys
-from speeddial.viewer.server import viewer_app
+from speeddial.viewer.server import Viewer, viewer_app
 
 A_RUN = 10
 """Interactions of an ordinary run."""
@@ -329,12 +333,52 @@ def compare(record: Record, peers: list[str], count: int) -> None:
             )
 
 
+def painted(folder: Path, record: Record) -> None:
+    """Times in Chromium, each in a new tab whose cache has the page's files."""
+    from playwright.sync_api import sync_playwright
+
+    longest = record.database.read("SELECT run FROM interactions GROUP BY run ORDER BY count(*) DESC LIMIT 1")
+    viewer = Viewer(Project.load(folder), record)
+    served = threading.Thread(target=viewer.serve)
+    served.start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            context = browser.new_context()
+            origin = viewer.link.partition("/?")[0]
+            context.new_page().goto(viewer.link)
+            for title, place, row in (
+                ("list of runs", "/#/runs", "[role=listbox] [role=option]"),
+                ("run of 30,000 interactions", f"/#/run/{longest[0]['run']}?view=tree", "[role=treeitem]"),
+            ):
+                paints, rows = [], []
+                for _ in range(7):
+                    page = context.new_page()
+                    page.goto(origin + place, wait_until="commit")
+                    page.wait_for_selector(row)
+                    rows.append(page.evaluate("performance.now()"))
+                    paints.append(
+                        page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+                    )
+                    page.close()
+                print(
+                    f"{title + ' in Chromium':38}first paint {statistics.median(paints):6.0f} ms,"
+                    f" first row {statistics.median(rows):6.0f} ms"
+                )
+    finally:
+        viewer.stop()
+        served.join()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where the record is made and kept")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="mlflow, phoenix")
     parser.add_argument("--peer-spans", type=int, default=20_000)
+    parser.add_argument("--browser", action="store_true", help="time the page in Chromium, too")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="speeddial-viewer-"))
     path = folder / "record.db"
@@ -345,6 +389,8 @@ def main() -> None:
         with Record.open(path) as record:
             indexing(record, path)
             asyncio.run(measure(folder, record))
+            if options.browser:
+                painted(folder, record)
             if options.peer:
                 compare(record, options.peer, options.peer_spans)
     finally:
