@@ -169,6 +169,20 @@ def test_help_lists_the_keys_of_the_view(open_page: OpenPage) -> None:
     expect(dialog).to_have_count(0)
 
 
+def test_a_dialog_does_not_outlive_its_place(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("g")
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", level=1, name="Experts", exact=True)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.go_back()
+    expect(rows(page).first).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("j")
+    expect(rows(page).first).to_have_attribute("aria-selected", "true")
+
+
 # ---- a run ----
 
 

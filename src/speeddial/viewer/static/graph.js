@@ -3,7 +3,7 @@ import { html, classes, useLayoutEffect, useMemo, useRef, useState } from "./lib
 import { duration, oneLine, plural } from "./format.js";
 import { useKeys } from "./keys.js";
 import { layered } from "./layout.js";
-import { decidingSpan } from "./spans.js";
+import { decidingSpan, spanName } from "./spans.js";
 import { Mark, statusWord, tone } from "./status.js";
 import { moves } from "./virtual.js";
 import { Empty } from "./widgets.js";
@@ -63,7 +63,8 @@ function nodesOf(body, steps, spans) {
   if (steps.length > MOST) return [];
   const plans = spans.filter((span) => span.kind === "plan");
   const start = plans.length
-    ? { id: "plan", kind: "plan", title: plans.at(-1).expert, task: "plans the task", after: [], status: plans.at(-1).status, spans: plans, target: `${plans.at(-1).id}` }
+    ? { id: "plan", kind: "plan", title: plans.at(-1).expert, task: `${plans.length > 1 ? `planned ${plans.length} times: ` : ""}${plural(steps.length, "step")}`, after: [],
+        status: plans.at(-1).status, spans: plans, target: `${plans.at(-1).id}`, ms: lengthOf(plans) }
     : { id: "plan", kind: "task", title: "task", task: body.run.task, after: [], status: null };
   const numbers = new Set(steps.map((step) => step.number));
   const used = new Set(steps.flatMap((step) => step.uses));
@@ -74,7 +75,7 @@ function nodesOf(body, steps, spans) {
       id: `s${step.number}`, kind: "step", number: step.number, title: step.expert, task: step.task, file: step.file,
       after: uses.length ? uses.map((number) => `s${number}`) : ["plan"],
       status: step.status, spans: step.spans, target: decidingSpan(step) ? `${decidingSpan(step).id}` : "",
-      ms: step.spans.length ? step.end_ms - step.start_ms : null,
+      ms: lengthOf(step.spans),
     };
   });
   const missing = (body.plan?.missing ?? []).map((task, index) => ({
@@ -83,6 +84,12 @@ function nodesOf(body, steps, spans) {
   const ends = steps.filter((step) => !used.has(step.number)).map((step) => `s${step.number}`);
   const answer = { id: "answer", kind: "answer", title: "answer", task: body.run.answer || body.run.error || statusWord(body.run.status), after: ends.length ? ends : ["plan"], status: body.run.status, target: "about" };
   return [start, ...phoned, ...missing, answer];
+}
+
+/** From the first start to the last end in ms; null when nothing ended. */
+function lengthOf(spans) {
+  const ended = spans.filter((span) => span.end_ms != null);
+  return ended.length ? Math.max(...ended.map((span) => span.end_ms)) - spans[0].start_ms : null;
 }
 
 function Bands({ drawing }) {
@@ -109,6 +116,17 @@ function Edges({ drawing, nodes }) {
   </svg>`;
 }
 
+/** The spans of a step, the latest by name, earlier ones by shape where names have no room. */
+function SpanTags({ spans, room }) {
+  const last = spans.slice(-5);
+  const named = spans.length > 2 || room < SIZE.width ? 1 : 2;
+  return html`${spans.length > last.length && html`<span class="more">${spans.length - last.length} +</span>`}${last.map((span, at) =>
+    at < last.length - named
+      ? html`<span class="tag terse" title=${oneLine(spanName(span))}><${Mark} status=${span.status} /></span>`
+      : html`<span class="tag ellipsis"><${Mark} status=${span.status} />${oneLine(spanName(span))}</span>`,
+  )}`;
+}
+
 function Node({ node, size, x, y, chosen, onSelect }) {
   const { kind, status, spans = [] } = node;
   const inside = html`
@@ -122,8 +140,8 @@ function Node({ node, size, x, y, chosen, onSelect }) {
     ${kind === "step" && html`<span class="node-spans">${
       spans.length === 0
         ? html`<span class="tag plain">${statusWord(status)}</span>`
-        : spans.slice(-4).map((span) => html`<span class="tag ellipsis"><${Mark} status=${span.status} />${oneLine(span.kind === "tool" ? span.tool : span.expert)}</span>`)
-    }${spans.length > 4 && html`<span class="more">${spans.length - 4} before</span>`}</span>`}
+        : html`<${SpanTags} spans=${spans} room=${size.width} />`
+    }</span>`}
     ${kind === "missing" && html`<span class="node-spans"><span class="tag plain">not served</span></span>`}`;
   const place = { left: `${x}px`, top: `${y}px`, width: `${size.width}px`, height: `${size.height}px` };
   const names = classes("node", `node-${kind}`, status && `tone-${tone(status)}`, chosen && "chosen");

@@ -3,7 +3,6 @@ import { html, useEffect, useRef, useState } from "./lib.js";
 import { get } from "./api.js";
 import { SearchField } from "./filters.js";
 import { plural, visible, when } from "./format.js";
-import { useKeys } from "./keys.js";
 import { href, patch } from "./route.js";
 import { useLinkKeys } from "./stats.js";
 import { Empty, Trouble, Waiting } from "./widgets.js";
@@ -28,8 +27,9 @@ export function Search({ query }) {
     else setFound({ hits: [], next: null, loading: false, error: null, q: null });
   }, [q]);
   useEffect(() => box.current.focus(), []);
-  const at = useLinkKeys("Search", found.hits.map((hit) => [["run", hit.run], { span: hit.interaction ?? "" }]));
-  useKeys("Search", [["/", "search", () => box.current.focus()]]);
+  const at = useLinkKeys("Search", found.hits.map((hit) => [["run", hit.run], { span: hit.interaction ?? "" }]), [
+    ["/", "search", () => box.current.focus()],
+  ]);
 
   return html`<main class="view page narrow">
     <header class="page-head"><h1>Search</h1></header>

@@ -73,13 +73,14 @@ function Table({ title, role, rows, all }) {
 }
 
 /** j, k and Enter over a short list of links. */
-export function useLinkKeys(title, links) {
+export function useLinkKeys(title, links, others = []) {
   const [at, setAt] = useState(-1);
   const to = (index) => links.length && setAt(Math.max(0, Math.min(links.length - 1, index)));
   useKeys(title, [
     ["j ArrowDown", "next", () => to(at + 1)],
     ["k ArrowUp", "previous", () => to(at - 1)],
     ["Enter o", "open", () => (links[at] ? go(...links[at]) : false)],
+    ...others,
   ]);
   return at;
 }

@@ -75,8 +75,15 @@ export function Dialog({ title, onClose, children, wide }) {
   // Before the next key: one typed at once is meant for the dialog, not for the view under it.
   useLayoutEffect(() => {
     const before = document.activeElement;
-    element.current.showModal();
-    return () => before?.focus?.();
+    const { current } = element;
+    current.showModal();
+    // The back button leaves the dialog too: it belongs to the place that it was opened from.
+    const leave = () => current.close();
+    addEventListener("hashchange", leave);
+    return () => {
+      removeEventListener("hashchange", leave);
+      before?.focus?.();
+    };
   }, []);
   return html`<dialog
     ref=${element} class=${wide ? "wide" : ""} aria-label=${title} onClose=${onClose}
