@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import ipaddress
 import os
 import socket
@@ -15,14 +16,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from speeddial.errors import SpeeddialError, UserError
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.api import Api
-from speeddial.viewer.bundle import STATIC
+from speeddial.viewer.bundle import STATIC, script, style_sheet
 from speeddial.viewer.security import LOOPBACK, Guard, Keys, refused
 
 TOKEN = "SPEEDDIAL_VIEW_TOKEN"
@@ -51,12 +52,38 @@ def viewer_app(
     app = Starlette(
         routes=[
             Mount("/api", routes=Api(project, record, stopping or asyncio.Event()).routes()),
+            *_page(),
             Mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False)),
         ],
         exception_handlers={HTTPException: _http_error, 500: _our_error},
     )
     # Around all of it: Starlette's own middleware would leave the answers to our errors bare.
     return Guard(app, keys=keys, hosts=hosts, linked=linked)
+
+
+def _page() -> list[Route]:
+    """The page, its modules as one script and its sheets as one: with thirty requests it is seen 0.2 s later.
+
+    Their names hold their hashes, so a browser asks for each once.
+    """
+    sheet, code = style_sheet().encode(), script().encode()
+    names = {
+        name: f"{hashlib.sha256(body).hexdigest()[:16]}-{name}"
+        for name, body in (("app.css", sheet), ("app.js", code))
+    }
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    for name, hashed in names.items():
+        page = page.replace(f'"{name}"', f'"{hashed}"')
+    kept = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+    def answer(body: bytes, media_type: str, headers: dict[str, str]) -> Callable[[Request], Response]:
+        return lambda request: Response(body, media_type=media_type, headers=headers)
+
+    return [
+        Route("/", answer(page.encode(), "text/html", {"Cache-Control": "no-cache"})),
+        Route(f"/{names['app.css']}", answer(sheet, "text/css", kept)),
+        Route(f"/{names['app.js']}", answer(code, "text/javascript", kept)),
+    ]
 
 
 class Viewer:
