@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from speeddial.record.reader import run_row
 from speeddial.record.rows import INTERRUPTED, RUNNING, RunRow
 from speeddial.record.selection import Selection, marks
-from speeddial.record.store import run_row
 
 if TYPE_CHECKING:
     from speeddial.record.database import Row
@@ -142,8 +142,9 @@ class Browser:
         First what a fork took over, which began before it did: at a time below 0.
         """
         taken = run.settings.get("taken_over", ())
-        if taken and (batch := self._spans(f"id IN ({marks(taken)})", taken, run)):
-            yield batch
+        for start in range(0, len(taken), _SPANS_AT_ONCE):
+            some = taken[start : start + _SPANS_AT_ONCE]
+            yield self._spans(f"id IN ({marks(some)})", some, run)
         last = 0
         while True:
             batch = self._spans("run = ? AND id > ?", (run.id, last), run)

@@ -25,25 +25,25 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-from speeddial.errors import NotFound, RecordError, UserError
+from speeddial.errors import RecordError, UserError
 from speeddial.messages import Message
 from speeddial.record.backends import open_database
 from speeddial.record.commits import Pending, Write
-from speeddial.record.database import Database, Row, Synchronous
+from speeddial.record.database import Database, Synchronous
 from speeddial.record.feedback import Feedback
 from speeddial.record.journal import Journal
 from speeddial.record.originals import Originals
+from speeddial.record.reader import JSON_COLUMNS, RecordReader
 from speeddial.record.redact import RULES, Counts, Redactor, Rule, chosen_rules
-from speeddial.record.rows import ERASING, INTERRUPTED, RESUMABLE, RUNNING, InteractionRow, RunRow
+from speeddial.record.rows import ERASING, INTERRUPTED, RESUMABLE, RUNNING, RunRow
 from speeddial.record.selection import Selection
-from speeddial.record.writer import Writer
+from speeddial.record.writer import LEFT, Writer
 from speeddial.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,19 +54,6 @@ if TYPE_CHECKING:
 Kind = Literal["plan", "model", "tool"]
 Given = ParamSpec("Given")
 T = TypeVar("T")
-
-_RUN_COLUMNS = """
-    runs.*,
-    (SELECT count(*) FROM interactions WHERE run = runs.id) AS interaction_count,
-    (SELECT coalesce(sum(tokens_in), 0) FROM interactions WHERE run = runs.id) AS tokens_in,
-    (SELECT coalesce(sum(tokens_out), 0) FROM interactions WHERE run = runs.id) AS tokens_out,
-    (SELECT coalesce(sum(cost), 0.0) FROM interactions WHERE run = runs.id) AS cost
-"""
-_JSON_COLUMNS = frozenset({"arguments", "resolved", "parsed", "result", "receipt"})
-_ROWS_AT_ONCE = 500
-_NO_LIMIT = 2**62
-_left: set[str] = set()
-"""Runs that this process works on no more and could not write so."""
 
 
 def _at_once(
@@ -81,11 +68,11 @@ def _at_once(
     return written
 
 
-class Record:
+class Record(RecordReader):
     """The record of a project; made by `Record.open`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._writer = Writer.me()
         self._originals: dict[str, Originals] = {}
 
@@ -333,7 +320,7 @@ class Record:
                 raise UserError(f"run {run} is being erased", hint="there is nothing left to resume")
             writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
             # A run of this very process is at work too, unless it was ended; then its status says so.
-            if row["status"] == RUNNING and writer.alive() and run not in _left:
+            if row["status"] == RUNNING and writer.alive() and run not in LEFT:
                 raise UserError(
                     f"run {run} is still running in process {writer.pid}",
                     hint="wait for it, or end that process",
@@ -351,11 +338,11 @@ class Record:
 
     def leave_run(self, run: str) -> None:
         """This process works on a run no more, though its end cannot be written: it reads `INTERRUPTED`."""
-        _left.add(run)
+        LEFT.add(run)
 
     def take_run(self, run: str) -> None:
         """This process works on a run again."""
-        _left.discard(run)
+        LEFT.discard(run)
 
     def finishing_run(
         self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
@@ -389,96 +376,6 @@ class Record:
         return write
 
     finish_run = _at_once(finishing_run)
-
-    def runs(self, limit: int = 20, *, status: str | None = None, before: str | None = None) -> list[RunRow]:
-        """Runs without their interactions, newest first.
-
-        Args:
-            status: only these; ``running`` means its writer lives, ``interrupted`` that it died.
-            before: only runs older than this id, for paging.
-        """
-        conditions, parameters = ["1 = 1"], list[Any]()
-        if status is not None:
-            stored = RUNNING if status == INTERRUPTED else status
-            conditions.append("status = ?")
-            parameters.append(stored)
-        if before is not None:
-            conditions.append("id < ?")
-            parameters.append(before)
-        # What runs and what was interrupted is told apart only here, and there are never many of both.
-        sql_limit = _NO_LIMIT if status in (RUNNING, INTERRUPTED) else limit
-        rows = self._database.read(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
-            (*parameters, sql_limit),
-        )
-        found = (run_row(row) for row in rows)
-        return [run for run in found if status is None or run.status == status][:limit]
-
-    def run(self, run: str) -> RunRow:
-        """One run with all its interactions.
-
-        Raises:
-            NotFound: there is no such run.
-        """
-        found = self.run_alone(run)
-        return found.with_interactions(tuple(self.interactions_of(found)))
-
-    def run_alone(self, run: str) -> RunRow:
-        """One run without its interactions.
-
-        Raises:
-            NotFound: there is no such run.
-        """
-        rows = self._database.read(f"SELECT {_RUN_COLUMNS} FROM runs WHERE id = ?", (run,))
-        if not rows:
-            raise self._no_run(run)
-        return run_row(rows[0])
-
-    def selected_runs(self, selection: Selection) -> Iterator[tuple[str, str]]:
-        """Runs with interactions of a selection, oldest first: each, and the run it was first forked from."""
-        where, parameters = selection.as_recorded(self.redactor).where()
-        last = ""
-        while True:
-            rows = self._database.read(
-                f"SELECT DISTINCT run FROM interactions WHERE run > ? AND {where} ORDER BY run LIMIT ?",
-                (last, *parameters, _ROWS_AT_ONCE),
-            )
-            for row in rows:
-                yield row["run"], self._origin(row["run"])
-            if len(rows) < _ROWS_AT_ONCE:
-                return
-            last = rows[-1]["run"]
-
-    def _origin(self, run: str) -> str:
-        chain = [run]
-        while True:
-            rows = self._database.read("SELECT forked_from FROM runs WHERE id = ?", (chain[-1],))
-            earlier = rows[0]["forked_from"] if rows else None
-            if earlier is None or earlier in chain:
-                return chain[-1]
-            chain.append(earlier)
-
-    def resolve(self, name: str) -> str:
-        """The id of the run that a person means: an id, the beginning or end of one, or ``last``.
-
-        Raises:
-            NotFound: no run, or more than one, fits.
-        """
-        if name == "last":
-            rows = self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 1")
-        elif not name:
-            rows = []
-        else:
-            rows = self._database.read(
-                "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, length(id) + 1 - ?) = ?"
-                " LIMIT 3",
-                (len(name), name, len(name), name),
-            )
-        if len(rows) == 1:
-            return str(rows[0]["id"])
-        if len(rows) > 1:
-            raise NotFound(f"more than one run fits {name!r}", hint="give more of the id")
-        raise self._no_run(name)
 
     # ---- interactions ----
 
@@ -539,7 +436,7 @@ class Record:
                 "status": RUNNING,
                 "started_ns": time.time_ns(),
             },
-            _JSON_COLUMNS,
+            JSON_COLUMNS,
         )
         contents = [
             self._database.sealed_content(
@@ -624,75 +521,8 @@ class Record:
 
     finish_interaction = _at_once(finishing)
 
-    def interaction(self, interaction: int) -> InteractionRow:
-        """One interaction with its messages.
-
-        Raises:
-            NotFound: there is no such interaction.
-        """
-        rows = self._database.read("SELECT * FROM interactions WHERE id = ?", (interaction,))
-        if not rows:
-            raise NotFound(f"there is no interaction {interaction} in {self.name}")
-        found = _interaction_row(rows[0], self._contents(rows))
-        return _interrupted(found) if self.run_alone(found.run).status == INTERRUPTED else found
-
-    def interactions(
-        self,
-        *,
-        run: str | None = None,
-        expert: str | None = None,
-        kinds: Sequence[str] = (),
-        statuses: Sequence[str] = (),
-        selection: Selection | None = None,
-    ) -> Iterator[InteractionRow]:
-        """Interactions with their messages, oldest first, read in batches as they are asked for.
-
-        Args:
-            run, expert, kinds, statuses, selection: only these; nothing given means all.
-        """
-        selected, parameters = (selection or Selection()).as_recorded(self.redactor).where()
-        conditions = ["id > ?", selected]
-        for column, wanted in (("run", run), ("expert", expert)):
-            if wanted is not None:
-                conditions.append(f"{column} = ?")
-                parameters.append(wanted)
-        for column, choices in (("kind", kinds), ("status", statuses)):
-            if choices:
-                conditions.append(f"{column} IN ({', '.join('?' * len(choices))})")
-                parameters.extend(choices)
-        where = " AND ".join(conditions)
-        last = 0
-        while True:
-            rows = self._database.read(
-                f"SELECT * FROM interactions WHERE {where} ORDER BY id LIMIT {_ROWS_AT_ONCE}",
-                (last, *parameters),
-            )
-            contents = self._contents(rows)
-            yield from (_interaction_row(row, contents) for row in rows)
-            if len(rows) < _ROWS_AT_ONCE:
-                return
-            last = rows[-1]["id"]
-
-    def interactions_of(self, run: RunRow) -> Iterator[InteractionRow]:
-        """A run's interactions, as `interactions`; what an interrupted run left open is interrupted too."""
-        rows = self.interactions(run=run.id)
-        return map(_interrupted, rows) if run.status == INTERRUPTED else rows
-
-    def _contents(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """hash -> value of all that these rows refer to."""
-        hashes = {name for row in rows for name in json.loads(row["messages"])}
-        hashes |= {row[column] for row in rows for column in ("tools", "schema") if row[column]}
-        wanted = sorted(hashes)
-        found: dict[str, Any] = {}
-        for start in range(0, len(wanted), _ROWS_AT_ONCE):
-            names = wanted[start : start + _ROWS_AT_ONCE]
-            marks = ", ".join("?" * len(names))
-            read = self._database.read(f"SELECT hash, body FROM contents WHERE hash IN ({marks})", names)
-            found |= {row["hash"]: json.loads(row["body"]) for row in read}
-        return found
-
     def _ending(self, table: str, key: T | Pending[T], changes: Mapping[str, Any]) -> Write[T]:
-        columns, counts = self._database.seal(changes, _JSON_COLUMNS)
+        columns, counts = self._database.seal(changes, JSON_COLUMNS)
         assignments = [f"{name} = ?" for name in columns]
         values = list(columns.values())
         if table == "interactions" and "latency_ms" not in columns:
@@ -720,13 +550,6 @@ class Record:
         with self.originals(run).working():
             return self._database.seal(values)
 
-    def _no_run(self, name: str) -> NotFound:
-        latest = [row["id"] for row in self._database.read("SELECT id FROM runs ORDER BY id DESC LIMIT 3")]
-        return NotFound(
-            f"there is no run {name!r} in {self.name}",
-            hint=f"latest runs: {', '.join(latest)}" if latest else "no run is on record yet",
-        )
-
 
 def open_record(settings: Settings, workspace: Path) -> Record:
     """The record of a project.
@@ -745,45 +568,6 @@ def open_record(settings: Settings, workspace: Path) -> Record:
 
 def _rounded(probability: float | None) -> float | None:
     return None if probability is None else round(probability, 4)
-
-
-def run_row(row: Row) -> RunRow:
-    """The row as it is to be read; a run whose writer has died reads `INTERRUPTED`."""
-    status = row["status"]
-    if status == RUNNING:
-        writer = Writer(row["writer_pid"], row["writer_host"], row["writer_started"])
-        if writer.alive() is False or row["id"] in _left:
-            status = INTERRUPTED
-    return RunRow(
-        **{
-            name: row[name]
-            for name in ("id", "workflow", "task", "answer", "error", "started_ns", "ended_ns", "resumed")
-        },
-        **{name: row[name] for name in ("user_id", "forked_from", "forked_step")},
-        **{name: row[name] for name in ("writer_pid", "writer_host", "tokens_in", "tokens_out", "cost")},
-        **{name: json.loads(row[name]) for name in ("settings", "limits", "versions", "redactions")},
-        status=status,
-        missing=tuple(json.loads(row["missing"])),
-        inputs=tuple(json.loads(row["inputs"])),
-        interaction_count=row["interaction_count"],
-    )
-
-
-def _interaction_row(row: Row, contents: Mapping[str, Any]) -> InteractionRow:
-    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over its values
-    for name in _JSON_COLUMNS:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    values["redactions"] = json.loads(values["redactions"])
-    values["tokens"] = tuple((length, sure) for length, sure in json.loads(values["tokens"] or "[]"))
-    values["messages"] = tuple(contents[name] for name in json.loads(values["messages"]))
-    values["tools"] = tuple(contents[values["tools"]]) if values["tools"] else ()
-    values["schema"] = contents[values["schema"]] if values["schema"] else None
-    return InteractionRow(**values)
-
-
-def _interrupted(interaction: InteractionRow) -> InteractionRow:
-    """The row as it is to be read when its run's writer has died."""
-    return replace(interaction, status=INTERRUPTED) if interaction.status == RUNNING else interaction
 
 
 @cache

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+LEFT: set[str] = set()
+"""Runs that this process works on no more and could not write so."""
+
 
 @dataclass(frozen=True)
 class Writer:
