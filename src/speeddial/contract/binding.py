@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from speeddial.contract.copied import cut
 from speeddial.contract.jsontext import write_json
-from speeddial.contract.schemas import COPIED, COPIED_FROM, EXCLUDED, ONE_OF, Schema, rewrite, subschemas
+from speeddial.contract.schemas import (
+    COPIED,
+    COPIED_FROM,
+    EXCLUDED,
+    ONE_OF,
+    Schema,
+    holding,
+    rewrite,
+    subschemas,
+)
 from speeddial.contract.source import REQUEST
 
 
-def is_bindable(schema: Schema) -> bool:
-    """Whether anything in `schema` is taken from the call."""
-    return any(inner.keys() & {COPIED, ONE_OF, EXCLUDED} for _, inner in subschemas(schema))
+def bindable_parts(schema: Schema) -> frozenset[int]:
+    """``id`` of the subschemas in which something is taken from the call."""
+    return holding(schema, lambda inner: not inner.keys().isdisjoint((COPIED, ONE_OF, EXCLUDED)))
 
 
 def taken_from_calls(schema: Schema) -> Iterator[str]:
@@ -57,12 +66,18 @@ class Bound:
         return list(dict.fromkeys(texts for texts in self.copied if texts is not None))
 
 
-def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None], bound: Bound) -> Schema | bool:
+def bind(
+    schema: Schema,
+    given: Mapping[str, tuple[str, ...] | None],
+    bound: Bound,
+    parts: Collection[int] | None = None,
+) -> Schema | bool:
     """`schema` with what its sources gave.
 
     Args:
         given: name of a source -> what it gave.
         bound: filled with what was put in.
+        parts: `bindable_parts` of the schema, for one that is bound often.
 
     Returns:
         The bound schema; False when no value is left to choose from where one is required.
@@ -86,7 +101,7 @@ def bind(schema: Schema, given: Mapping[str, tuple[str, ...] | None], bound: Bou
             return False
         return _without_impossible(inner)
 
-    result: Schema | bool = rewrite(schema, change)
+    result: Schema | bool = rewrite(schema, change, among=parts)
     return result
 
 

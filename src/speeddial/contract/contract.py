@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from speeddial.contract import describe
-from speeddial.contract.binding import Bound, bind, is_bindable, taken_from_calls
+from speeddial.contract.binding import Bound, bind, bindable_parts, taken_from_calls
 from speeddial.contract.check import check
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of, with_example
@@ -136,11 +136,12 @@ class Contract:
         Raises:
             ContractViolation: there is nothing to choose from where a value is required.
         """
-        if not self._is_bindable:
+        if not self._bindable_parts:
             return self
         given = {name: given_by(source, context) for name, source in self.sources.items()}
         held = Bound()
-        full = bind(self.full_schema, {REQUEST: (request,) if request else None, **given}, held)
+        texts = {REQUEST: (request,) if request else None, **given}
+        full = bind(self.full_schema, texts, held, self._bindable_parts)
         if isinstance(full, bool):
             none = ", ".join(name for name, values in given.items() if values == ())
             raise ContractViolation([Problem("", "one of several values", f"none: {none} has none")])
@@ -161,8 +162,8 @@ class Contract:
         return other
 
     @cached_property
-    def _is_bindable(self) -> bool:
-        return is_bindable(self.full_schema)
+    def _bindable_parts(self) -> frozenset[int]:
+        return bindable_parts(self.full_schema)
 
     @cached_property
     def has_references(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -61,12 +61,20 @@ IN_PLACE = [
 _INNER = frozenset([*IN_MAPS, *IN_LISTS, *IN_PLACE])
 
 
-def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -> Any:
+def rewrite(
+    schema: Any,
+    change: Callable[[Schema, str], Any],
+    path: str = "",
+    among: Collection[int] | None = None,
+) -> Any:
     """A copy of `schema` in which every subschema, innermost first, went through ``change(copy, path)``.
 
     The path is that of the values it applies to (``steps[].file``), or ``$defs.NAME`` in definitions.
+
+    Args:
+        among: ``id`` of the subschemas to go into; all others stay what they are, uncopied.
     """
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict) or (among is not None and id(schema) not in among):
         return schema
     result = dict(schema)
     if _INNER.isdisjoint(result):  # most are
@@ -74,19 +82,20 @@ def rewrite(schema: Any, change: Callable[[Schema, str], Any], path: str = "") -
     for keyword in IN_MAPS:
         if keyword in result and isinstance(inner := result[keyword], dict):
             result[keyword] = {
-                name: rewrite(item, change, _path_in(keyword, name, path)) for name, item in inner.items()
+                name: rewrite(item, change, _path_in(keyword, name, path), among)
+                for name, item in inner.items()
             }
     for keyword in IN_LISTS:
         if keyword in result and isinstance(inner := result[keyword], list):
             result[keyword] = [
-                rewrite(item, change, f"{path}[{index}]" if keyword == "prefixItems" else path)
+                rewrite(item, change, f"{path}[{index}]" if keyword == "prefixItems" else path, among)
                 for index, item in enumerate(inner)
             ]
     for keyword in IN_PLACE:
         if keyword in result and isinstance(inner := result[keyword], dict):
             at = f"{path}[]" if keyword in ("items", "contains", "unevaluatedItems") else path
             at = join(path, "*") if keyword == "additionalProperties" else at
-            result[keyword] = rewrite(inner, change, at)
+            result[keyword] = rewrite(inner, change, at, among)
     return change(result, path)
 
 
@@ -96,6 +105,31 @@ def _path_in(keyword: str, name: str, path: str) -> str:
     if keyword == "dependentSchemas":
         return path
     return join(path, "*" if keyword == "patternProperties" else name)
+
+
+def holding(schema: Any, wanted: Callable[[Schema], bool]) -> frozenset[int]:
+    """``id`` of every subschema that is wanted or has one that is within it; valid while `schema` lives."""
+    found: set[int] = set()
+
+    def look(inner: Any) -> bool:
+        if not isinstance(inner, dict):
+            return False
+        below: list[Any] = []
+        for keyword, item in inner.items():
+            if keyword in IN_MAPS and isinstance(item, dict):
+                below += item.values()
+            elif keyword in IN_LISTS and isinstance(item, list):
+                below += item
+            elif keyword in IN_PLACE:
+                below.append(item)
+        # All are looked at, not only up to the first that holds.
+        if any([wanted(inner), *map(look, below)]):
+            found.add(id(inner))
+            return True
+        return False
+
+    look(schema)
+    return frozenset(found)
 
 
 def subschemas(schema: Any, path: str = "") -> Iterator[tuple[str, Schema]]:
