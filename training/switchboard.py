@@ -1,0 +1,138 @@
+"""Training and development data of the switchboard: music, dining, weather and library, from SNIPS.
+
+    python -m training.switchboard DATA OUT [--seed N]
+
+DATA holds snips/, mixsnips/ and clinc150/. OUT receives switchboard_train.jsonl (the four experts' rows, for one
+shared adapter), NAME_dev.jsonl for each expert (the official validation part) and mixsnips_dev.jsonl for
+`speeddial batch`; the same seed gives the same bytes.
+"""
+
+import argparse
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training.organizer import compact, read, write
+from training.snips import EXPERT_OF, EXPERTS, call, fault, spoken
+
+PROMPTS = {
+    "music": "You are music. You play music and add to playlists. Reply with one call as JSON.",
+    "dining": "You are dining. You book tables at restaurants. Reply with one call as JSON.",
+    "weather": "You are weather. You look up the weather. Reply with one call as JSON.",
+    "library": (
+        "You are library. You rate books and find creative works and film screenings. "
+        "Reply with one call as JSON."
+    ),
+}
+SPOKEN = 0.6
+"""Share of the rows in MixSNIPS's lower-case style."""
+STRANGERS = 110
+"""Refusals of each expert: requests that it has no tool for."""
+CLINC_STRANGERS = {
+    "transfer": "banking",
+    "alarm": "alarms",
+    "calendar": "the calendar",
+    "translate": "translations",
+    "flight_status": "flights",
+    "todo_list_update": "to do lists",
+    "reminder_update": "reminders",
+    "spelling": "spelling",
+    "calculator": "sums",
+    "text": "messages",
+    "smart_home": "the house",
+    "exchange_rate": "exchange rates",
+    "traffic": "traffic",
+    "tell_joke": "jokes",
+}
+SNIPS_TOPICS = {
+    "AddToPlaylist": "playlists",
+    "PlayMusic": "playing music",
+    "BookRestaurant": "restaurants",
+    "GetWeather": "the weather",
+    "RateBook": "ratings",
+    "SearchCreativeWork": "creative works",
+    "SearchScreeningEvent": "film screenings",
+}
+Row = dict[str, Any]
+
+
+def folded(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+
+def training_row(identity: str, expert: str, text: str, made: dict[str, Any], source: str) -> Row:
+    said = [("system", PROMPTS[expert]), ("user", text), ("assistant", compact(made))]
+    messages = [{"role": role, "content": content} for role, content in said]
+    return {"id": identity, "messages": messages, "source": source}
+
+
+def snips_rows(rows: list[Row], rng: random.Random) -> Iterator[Row]:
+    for row in rows:
+        as_spoken = rng.random() < SPOKEN
+        text = spoken(row["text"]) if as_spoken else row["text"].strip()
+        made = call(row, as_spoken=as_spoken)
+        if all(value in text for value in made["arguments"].values()):
+            yield training_row(row["id"], EXPERT_OF[row["intent"]], text, made, "snips")
+
+
+def refusal_rows(rows: list[Row], clinc: list[Row], rng: random.Random) -> Iterator[Row]:
+    for expert in EXPERTS:
+        others = [
+            (row["text"], SNIPS_TOPICS[row["intent"]]) for row in rows if EXPERT_OF[row["intent"]] != expert
+        ]
+        strangers = [
+            (row["text"], CLINC_STRANGERS[row["intent"]]) for row in clinc if row["intent"] in CLINC_STRANGERS
+        ]
+        picked = rng.sample(others, STRANGERS // 2) + rng.sample(strangers, STRANGERS // 2)
+        for number, (text, topic) in enumerate(picked):
+            said = spoken(text) if rng.random() < SPOKEN else text.strip()
+            refusal = {"name": "refuse", "arguments": {"reason": f"no tool for {topic}"}}
+            yield training_row(f"switchboard-{expert}-refuse-{number}", expert, said, refusal, "refuse")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(f"switchboard-{options.seed}")
+    snips, dev = (read(options.data / "snips" / f"{part}.jsonl.xz") for part in ("train", "dev"))
+    mixed = read(options.data / "mixsnips" / "dev.jsonl.xz")
+    held_out = {folded(row["text"]) for row in dev}
+    joined = " | ".join(f" {folded(row['text'])} " for row in mixed)
+    reasons: Counter[str] = Counter()
+    kept = []
+    for row in snips:
+        known = folded(row["text"]) in held_out or f" {folded(row['text'])} " in joined
+        why = "stands in the development part" if known else fault(row)
+        if why:
+            reasons[why] += 1
+        else:
+            kept.append(row)
+    rows = [
+        *snips_rows(kept, rng),
+        *refusal_rows(kept, read(options.data / "clinc150" / "train.jsonl.xz"), rng),
+    ]
+    rng.shuffle(rows)
+    print(f"switchboard_train.jsonl: {write(options.out / 'switchboard_train.jsonl', rows)} rows")
+    print("  left out:", dict(reasons), "  ", dict(Counter(row["source"] for row in rows)))
+    for expert in EXPERTS:
+        of = [row for row in dev if EXPERT_OF[row["intent"]] == expert]
+        cases = [{"id": row["id"], "input": row["text"].strip(), "calls": [call(row)]} for row in of]
+        print(f"{expert}_dev.jsonl: {write(options.out / f'{expert}_dev.jsonl', cases)} rows")
+    tasks = [
+        {"id": f"mixsnips-{number}", "input": row["text"], "intents": row["intents"], "slots": row["slots"]}
+        for number, row in enumerate(mixed)
+    ]
+    print(f"mixsnips_dev.jsonl: {write(options.out / 'mixsnips_dev.jsonl', tasks)} rows")
+
+
+if __name__ == "__main__":
+    main()
