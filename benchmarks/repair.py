@@ -197,7 +197,7 @@ def trials(project: Project, expert: Expert, most: int, seed: int) -> Iterator[T
             continue
         context = ToolContext(
             workspace=Path(), files={}, now=datetime(2026, 11, 22, 9, tzinfo=UTC), idempotency_key="",
-            columns=case.columns, request=case.input,
+            given=case.given, request=case.input,
         )  # fmt: skip
         tools = [project.tools[name] for name in expert.tools]
         contract = union_of_calls({tool.name: tool.contract_for(context) for tool in tools})

@@ -13,6 +13,7 @@ from speeddial.column import Column
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.cases import Case, read_cases
 from speeddial.flywheel.labels import LabelMapping
+from speeddial.given import columns_of
 from speeddial.messages import ToolCall
 
 ORGANIZER = Path(__file__).resolve().parents[1] / "experts" / "organizer"
@@ -41,7 +42,7 @@ def test_a_call_case_compares_texts_folded_and_conditions_unordered(tmp_path: Pa
         "calls": [wanted.as_dict()],
     }
     (case,) = cases(tmp_path, row)
-    assert case.columns == (Column("city", "text"), Column("amount", "number"))
+    assert columns_of(case.given) == (Column("city", "text"), Column("amount", "number"))
     assert case.judge(query(("amount", ">", 3.0), ("city", "=", " berlin"))).exact
     assert not case.judge(query(("city", "=", "Bern"), ("amount", ">", 3))).exact
     assert case.judge(query(("city", "=", "Bern"))).name

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from speeddial import Project, Runner
-from speeddial.column import Column
 from speeddial.errors import NotFound, RunFailed, SpeeddialError, UserError
 from speeddial.models.model import Request
 from speeddial.models.scripted import Reply, Scripted
@@ -192,8 +191,8 @@ def test_a_batch_gives_every_item_its_result_or_error_some_at_a_time(runner: Run
 
 
 def test_columns_stand_in_for_a_file_when_a_call_is_only_decoded(runner: Runner) -> None:
-    columns = [Column("id", "number")]
-    assert runner.call_sync("adder", "What is 2 and 3?", columns=columns, execute=False).call is not None
+    given = {"columns": [{"name": "id", "type": "number"}]}
+    assert runner.call_sync("adder", "What is 2 and 3?", given=given, execute=False).call is not None
 
 
 def test_the_reference_time_of_a_run_stays_when_it_is_resumed(root: Path) -> None:

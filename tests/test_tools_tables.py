@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,9 @@ def test_what_does_not_fit_the_columns_breaks_the_contract(query: dict[str, Any]
 
 def test_columns_can_be_given_instead_of_a_file(tmp_path: Path) -> None:
     tool = project().tools["query_table"]
-    context = ToolContext(tmp_path, {}, NOW, "k", columns=(Column("player", "text"), Column("no.", "number")))
+    context = ToolContext(
+        tmp_path, {}, NOW, "k", given={"columns": ["player", {"name": "no.", "type": "number"}]}
+    )
     assert tool.preface is not None and tool.preface(context) == "Columns: player:text | no.:number"
     call = {"select": [{"column": "player"}], "where": [{"column": "no.", "op": ">", "value": 3}]}
     assert tool.contract_for(context).load(call) == call
@@ -230,7 +233,7 @@ def test_written_cases_fit_their_contract_and_their_dates_are_read() -> None:
         (call,) = row["calls"]
         if call["name"] == "refuse":
             continue
-        context = ToolContext(ROOT, {}, NOW, "k", columns=columns)
+        context = ToolContext(ROOT, {}, NOW, "k", given={"columns": [asdict(column) for column in columns]})
         assert tool.contract_for(context).check(call["arguments"]) == [], row["input"]
         for condition in call["arguments"].get("where", []):
             if kinds[condition["column"]] == "date":

@@ -2,8 +2,8 @@
 
     python -m training.switchboard DATA OUT [--seed N]
 
-DATA holds snips/, mixsnips/ and clinc150/. OUT receives switchboard_train.jsonl (the four experts' rows, for one
-shared adapter), NAME_dev.jsonl for each expert (the official validation part) and mixsnips_dev.jsonl for
+DATA holds snips/, mixsnips/ and clinc150/. OUT receives switchboard_train.jsonl (the four experts' rows, for
+one shared adapter), NAME_dev.jsonl for each expert (the official validation part) and mixsnips_dev.jsonl for
 `speeddial batch`; the same seed gives the same bytes.
 """
 

@@ -18,6 +18,7 @@ from speeddial.errors import EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
+from speeddial.given import GIVEN, lacking
 from speeddial.messages import REFUSE, Message, Status, ToolCall
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.settings import Settings
@@ -154,7 +155,8 @@ class Caller:
 
         Raises:
             NotFound: no such expert or file.
-            UserError: the expert needs a file, none is named, and not exactly one is granted.
+            UserError: the expert needs a file, none is named, and not exactly one is granted; or something
+                else that it needs is not given.
             NeedsPerson: a person must decide first; ask again after `Journal.answer`.
             EngineError: every engine that could serve it failed.
             LimitReached: the run has nothing left.
@@ -168,7 +170,12 @@ class Caller:
                 f"file {phone.file!r} was not granted to this run",
                 hint=f"granted: {', '.join(self._files) or 'none'}; give it with --input",
             )
-        if expert.needs_file and phone.file is None and phone.columns is None:
+        if lacked := lacking(expert.needs, phone.given):
+            raise UserError(
+                f"{expert.name} needs {lacked}, and none are given: {GIVEN[lacked]}",
+                hint=f'--given FILE.json with {{"{lacked}": ...}}, or that key in the line of --batch',
+            )
+        if expert.needs_file and phone.file is None and "columns" not in phone.given:
             if len(self._files) != 1:
                 raise UserError(
                     f"{expert.name} works on a file, and {len(self._files)} were granted",
@@ -404,7 +411,7 @@ class Caller:
             files={phone.file: self._files[phone.file]} if phone.file is not None else {},
             now=self._now,
             idempotency_key=effect,
-            columns=phone.columns,
+            given=phone.given,
             references={number: used.text for number, used in phone.uses.items()},
             request=phone.text,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.card import Card
+from speeddial.given import GIVEN
 from speeddial.messages import compact_json
 from speeddial.tool import Tool
 
@@ -37,6 +38,8 @@ class Expert:
     threshold: float = 0.0
     """Confidence under which its call is escalated."""
     needs_file: bool = False
+    needs: tuple[str, ...] = ()
+    """Kinds of `speeddial.given` without which it cannot be phoned."""
     accepts: tuple[str, ...] = ()
     """Kinds of earlier results that a step of this expert may refer to."""
     next: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class Expert:
             adapter=card.folder("adapter") if adapter else None,
             threshold=card.number("threshold", 0.0, at_most=1.0),
             needs_file=card.flag("needs_file", False),
+            needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),
             next=card.texts("next", ()),
             unordered=card.texts("unordered", ()),

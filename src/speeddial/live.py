@@ -8,10 +8,10 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from speeddial.answer import Answerer
 from speeddial.call import Caller, Registry
-from speeddial.column import Column
 from speeddial.errors import NeedsPerson, SpeeddialError
 from speeddial.events import StepFinished, StepStarted
 from speeddial.exchange import Emit, Exchange, now_text
@@ -84,7 +84,7 @@ class Run:
         uses: Uses = (),
         key: str = "",
         step: int | None = None,
-        columns: tuple[Column, ...] | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> Awaitable[CallOutcome]:
         """Phone an expert; await it, or gather several to have them at work together.
 
@@ -95,7 +95,7 @@ class Run:
             uses: earlier outcomes that the text means; a sequence is numbered from 1.
             key: names this call within the run; by default what is asked, and how often it was asked before.
             step: number to show; counted up by default.
-            columns: columns instead of a file, when calls are only decoded.
+            given: what the expert needs beside the words; see `speeddial.given`.
 
         Returns:
             the outcome; refusals and failures are outcomes (``ok`` is False), not exceptions.
@@ -109,12 +109,19 @@ class Run:
             _ = outcome.value
         used = {number: Used(outcome.task, outcome.text) for number, outcome in numbered.items()}
         if not key:
-            asked = [expert, text, file, [[number, item.task] for number, item in sorted(used.items())]]
+            asked: list[Any] = [
+                expert,
+                text,
+                file,
+                [[number, item.task] for number, item in sorted(used.items())],
+            ]
+            if given:
+                asked.append(dict(given))
             key = self._scope + self._numbered(self._digest(asked))
         # The number is taken now, in the order of the calls, not when the coroutine is first awaited.
         number = next(self._steps) if step is None else step
         return self._phone(
-            Phone(expert=expert, text=text, key=key, file=file, uses=used, step=number, columns=columns)
+            Phone(expert=expert, text=text, key=key, file=file, uses=used, step=number, given=given or {})
         )
 
     async def plan(self, task: str = "", *, failures: Sequence[str] = (), attempt: int = 1) -> Plan:

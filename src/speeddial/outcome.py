@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from speeddial.column import Column
 from speeddial.errors import RunFailed
 from speeddial.messages import Status, ToolCall, compact_json
 from speeddial.models import Receipt
@@ -41,8 +40,8 @@ class Phone:
     """Name of a granted file."""
     uses: Mapping[int, Used] = field(default_factory=dict)
     step: int = 1
-    columns: tuple[Column, ...] | None = None
-    """Columns given instead of a file, for calls that are only decoded."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What the expert is given beside the words; see `speeddial.given`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,19 +10,18 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    Sequence,
 )
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from speeddial.answer import Answerer
 from speeddial.call import OUTCOME, Caller, Instead, Registry
-from speeddial.column import Column
 from speeddial.errors import Cancelled, NotFound, RecordError, RunFailed, SpeeddialError, UserError
 from speeddial.events import Event, RunFinished, RunStarted
 from speeddial.exchange import Emit, Exchange, Usage, now_text
+from speeddial.given import check_given
 from speeddial.live import Run
 from speeddial.messages import compact_json
 from speeddial.outcome import CallOutcome
@@ -283,7 +282,7 @@ class Runner:
         text: str,
         *,
         files: Iterable[Path] = (),
-        columns: Sequence[Column] | None = None,
+        given: Mapping[str, Any] | None = None,
         approve_all: bool = False,
         execute: bool = True,
         on_event: Emit | None = None,
@@ -294,16 +293,18 @@ class Runner:
             expert: its name.
             text: the request.
             files: the file to work on, if the expert needs one; the first counts.
-            columns: columns instead of a file, when the call is only decoded.
+            given: what the expert needs beside the words, as plain JSON; see `speeddial.given`.
             execute: False decodes only.
 
         Raises:
             NotFound: no such expert.
+            UserError: something given is not what an expert takes.
             NeedsPerson, EngineError, LimitReached: see `Caller.phone`.
         """
         self.project.expert(expert)
+        check_given(given or {})
         granted = list(files)
-        about = {"expert": expert, "columns": [asdict(column) for column in columns] if columns else None}
+        about = {"expert": expert, "given": dict(given or {})}
         job = await self._begin(
             text, _call_workflow(about), granted, approve_all=approve_all, execute=execute, about=about
         )
@@ -726,10 +727,8 @@ async def _only_plan(run: Run, task: str) -> str:
 
 
 def _call_workflow(about: Mapping[str, Any]) -> FunctionWorkflow:
-    columns = tuple(Column(**column) for column in about["columns"]) if about["columns"] else None
-
     async def phone(run: Run, task: str) -> str:
         file = run.files[0] if run.files else None
-        return (await run.phone(about["expert"], task, file=file, columns=columns, key="call")).text
+        return (await run.phone(about["expert"], task, file=file, given=about["given"], key="call")).text
 
     return FunctionWorkflow(phone, CALL, "")

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_type_hints, overload
 from speeddial.column import Column
 from speeddial.contract import Contract, ResolveContext, arguments_contract
 from speeddial.errors import DefinitionError
+from speeddial.given import columns_of
 
 Effect = Literal["read", "write", "external"]
 """`read` changes nothing; `write` changes the workspace and checks its idempotency key in its target;
@@ -35,12 +36,17 @@ class ToolContext:
     """The run's reference time, aware."""
     idempotency_key: str
     """The same for every try of one effect; a `write` tool keeps it in its target."""
-    columns: tuple[Column, ...] | None = None
-    """Columns given instead of a file (`call --batch`, evaluation)."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What came with the request beside its words, as plain JSON; see `speeddial.given`."""
     references: Mapping[int, str] = field(default_factory=dict)
     """Rendered results of the earlier steps that this call may name as ``#1``."""
     request: str = ""
     """What the expert was asked."""
+
+    @property
+    def columns(self) -> tuple[Column, ...] | None:
+        """Columns given instead of a file (`call --batch`, evaluation)."""
+        return columns_of(self.given)
 
     @property
     def copied_from(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from speeddial.cli.output import plain, talk
 from speeddial.errors import SpeeddialError, UserError
-from speeddial.flywheel.cases import columns_of
+from speeddial.given import given_of
 from speeddial.jsonlines import read_objects
 from speeddial.messages import Status
 
@@ -86,7 +86,7 @@ def call_lines(
                 expert,
                 row["input"],
                 files=batch.files(row),
-                columns=columns_of(row.get("columns")),
+                given=given_of(row),
                 approve_all=approve_all,
                 execute=execute,
             )

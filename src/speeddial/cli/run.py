@@ -127,6 +127,9 @@ def call(
         str | None, typer.Argument(metavar="[TEXT]", help="The request; - or nothing reads stdin.")
     ] = None,
     inputs: Inputs = None,
+    given: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="What the expert needs beside the words.")
+    ] = None,
     batch: Annotated[Path | None, typer.Option(metavar="IN.jsonl", help="Lines of {id, input, ...}.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="OUT.jsonl", help="Where --batch writes.")] = None,
     model: ModelOption = None,
@@ -136,8 +139,8 @@ def call(
 ) -> None:
     """Phone one expert with one request, or with a file of them.
 
-    A line of --batch holds id and input, and what the expert needs: columns (names, or objects with name
-    and type) or files.
+    What an expert needs beside the words (columns, tools, labels, schema, house, criteria) is a JSON object
+    in the file of --given. A line of --batch holds id and input, and those keys or files.
     """
     from speeddial.errors import UserError
     from speeddial.run import Runner
@@ -154,7 +157,12 @@ def call(
             failed = write_lines(lines, out, requests)
             raise typer.Exit(1 if failed else 0)
         outcome = runner.call_sync(
-            expert, _task(text, None), files=inputs or (), approve_all=yes, execute=not no_execute
+            expert,
+            _task(text, None),
+            files=inputs or (),
+            given=_given(given),
+            approve_all=yes,
+            execute=not no_execute,
         )
     if json:
         receipt = outcome.receipt.as_dict() if outcome.receipt else None
@@ -212,6 +220,24 @@ def _task(text: str | None, file: Path | None) -> str:
     if sys.stdin.isatty():
         raise UserError("no task was given", hint='speeddial run "TASK", --task-file FILE, or pipe it in')
     return sys.stdin.read().strip()
+
+
+def _given(file: Path | None) -> dict[str, Any]:
+    from speeddial.errors import NotFound, UserError
+
+    if file is None:
+        return {}
+    try:
+        found = jsonlib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFound(f"--given {file}: {error.strerror}", hint="check the path") from error
+    except ValueError as error:
+        raise UserError(
+            f"--given {file}: not JSON: {error}", hint='{"labels": ["billing", "bug"]}'
+        ) from error
+    if not isinstance(found, dict):
+        raise UserError(f"--given {file}: expected a JSON object", hint='{"labels": ["billing", "bug"]}')
+    return found
 
 
 def open_project(yes: bool, **overrides: Any) -> Project:

@@ -3,7 +3,8 @@
 ==============================  ==========================================================
 a line holds                    it is
 ==============================  ==========================================================
-``input``, ``calls``            a call case; ``columns``, ``files`` are what the call needs
+``input``, ``calls``            a call case; ``files`` and the kinds of `speeddial.given`
+                                (``columns``, ``labels``, ...) are what the call needs
 ``input``, ``plan``             a planner case; ``files``, ``experts`` likewise
 ``text``, ``intent``, ``slots`` a labelled utterance, judged by the expert's label mapping
 ``q``, ``sel``, ``agg``,        a WikiSQL question; its tables stand in ``tables.jsonl`` beside
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 from speeddial.column import Column
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.labels import LabelMapping, fold
+from speeddial.given import given_of
 from speeddial.jsonlines import read_objects
 from speeddial.messages import ToolCall
 
@@ -50,7 +52,7 @@ class Case:
     """Takes the answer: a `ToolCall`, or a plan as JSON."""
     expected: str
     """For people: what would have been right."""
-    columns: tuple[Column, ...] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     experts: tuple[Mapping[str, Any], ...] | None = None
     """Name, summary and needs_file of each, when the case brings its own registry."""
@@ -113,16 +115,6 @@ def _judge_labels(mapping: LabelMapping, row: Mapping[str, Any], call: ToolCall)
     return Score(verdict.tool, verdict.exact, verdict.no_extra)
 
 
-def columns_of(items: Any) -> tuple[Column, ...] | None:
-    """Columns as a line gives them: names, or objects with name and type."""
-    if items is None:
-        return None
-    return tuple(
-        Column(item, "text") if isinstance(item, str) else Column(item["name"], item.get("type", "text"))
-        for item in items
-    )
-
-
 def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str]) -> Case:
     wanted = [normal(call, unordered) for call in row["calls"]]
 
@@ -138,7 +130,7 @@ def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str])
         input=row["input"],
         judge=judge,
         expected=json.dumps(row["calls"], ensure_ascii=False),
-        columns=columns_of(row.get("columns")),
+        given=given_of(row),
         files=tuple(row.get("files", ())),
     )
 
@@ -197,7 +189,7 @@ def _wikisql_case(
         input=" ".join(row["q"].split()),
         judge=judge,
         expected=json.dumps(wanted, ensure_ascii=False),
-        columns=columns,
+        given={"columns": [asdict(column) for column in columns]},
     )
 
 

@@ -127,7 +127,7 @@ async def evaluate(
 async def _call(house: Any, record: Record, name: str, case: Case, scratch: Path, figures: Figures) -> None:
     runner = Runner(house, record=record)
     outcome = await runner.call(
-        name, case.input, columns=case.columns, files=_files(case, scratch), execute=False
+        name, case.input, given=case.given, files=_files(case, scratch), execute=False
     )
     call = outcome.call
     score = case.judge(call) if call is not None else _NO
