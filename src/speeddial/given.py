@@ -1,4 +1,4 @@
-"""What an expert is given beside the words of a request: a table's columns, tools, labels, a schema; plain JSON."""
+"""What an expert is given beside the words of a request: columns, tools, labels, a schema; plain JSON."""
 
 from __future__ import annotations
 
