@@ -17,6 +17,7 @@ from speeddial.cli import (
     redactions,
     replay,
     run,
+    serve,
     view,
 )
 
@@ -50,5 +51,18 @@ def speeddial(
     """Agents whose work is done by specialist small language models."""
 
 
-for topic in (run, project, record, redactions, export, replay, feedback, datasets, view, models, evaluation):
+for topic in (
+    run,
+    project,
+    record,
+    redactions,
+    export,
+    replay,
+    feedback,
+    datasets,
+    view,
+    serve,
+    models,
+    evaluation,
+):
     topic.register(app)

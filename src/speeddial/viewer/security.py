@@ -8,8 +8,6 @@ against: an exact list of host names (DNS rebinding), the page that it comes fro
 
 from __future__ import annotations
 
-import hmac
-import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+from speeddial.loopback import host_name, same
+
 _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; object-src 'none'; frame-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -33,7 +32,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?")
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -51,7 +49,7 @@ class Keys:
 
     def used(self, link: str) -> bool:
         """Whether this is the link's token; it is another one from then on."""
-        if not _same(link, self.link):
+        if not same(link, self.link):
             return False
         self.link = secrets.token_urlsafe(32)
         return True
@@ -60,12 +58,12 @@ class Keys:
         """Whether a request may read the record."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return _same(token.strip(), self.bearer)
+            return same(token.strip(), self.bearer)
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_name)
         except CookieError:
             return False
-        return cookie is not None and _same(cookie.value, self.cookie)
+        return cookie is not None and same(cookie.value, self.cookie)
 
 
 class Guard:
@@ -115,7 +113,7 @@ class Guard:
         host = headers.get("host", "")
         # The address that the connection came to is never a name that a foreign server could have set.
         server = scope.get("server") or ("", None)
-        if len(headers.getlist("host")) != 1 or _name(host) not in self._hosts | {server[0]}:
+        if len(headers.getlist("host")) != 1 or host_name(host) not in self._hosts | {server[0]}:
             return refused(
                 421, f"this server is not {host!r}", hint="open the address that `speeddial view` printed"
             )
@@ -166,13 +164,3 @@ def refused(status: int, message: str, *, hint: str = "") -> Response:
 def _cookie_name(scope: Scope) -> str:
     # Cookies know no ports: viewers of two projects side by side must not take each other's.
     return f"speeddial-{(scope.get('server') or ('', 0))[1]}"
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, without its port and an address's brackets; empty for anything else."""
-    found = _HOST.fullmatch(host.lower())
-    return (found[1] or found[2]) if found else ""
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

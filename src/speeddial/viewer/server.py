@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
-import ipaddress
-import os
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -19,16 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from speeddial.errors import SpeeddialError, UserError
+from speeddial.errors import SpeeddialError
+from speeddial.loopback import LOOPBACK, address_of, bound, token_of
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.api import Api
 from speeddial.viewer.bundle import STATIC, script, style_sheet
-from speeddial.viewer.security import LOOPBACK, Guard, Keys, refused
+from speeddial.viewer.security import Guard, Keys, refused
 
 TOKEN = "SPEEDDIAL_VIEW_TOKEN"
 """Environment variable with the bearer token; without one the viewer stays on the loopback interface."""
-_SHORTEST_TOKEN = 16
 _INDEXING, _INDEXING_PAUSE = 0.2, 1.0
 """Seconds that the search index is brought up to date for, and between two such times."""
 
@@ -107,22 +104,13 @@ class Viewer:
         port: int = 0,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        bearer = os.environ.get(TOKEN, "")
-        if bearer and len(bearer) < _SHORTEST_TOKEN:
-            raise UserError(
-                f"{TOKEN} has {len(bearer)} characters", hint=f"give it at least {_SHORTEST_TOKEN}"
-            )
-        if not _is_loopback(host) and not bearer:
-            raise UserError(
-                f"--host {host}: others could read the record",
-                hint=f"set {TOKEN} to a long random text, or leave --host out and use an SSH tunnel",
-            )
+        bearer = token_of(TOKEN, host, danger="read the record")
         self._record = record
         self._server: _Server | None = None
         self._keys = Keys(bearer)
         self._host = host
         self._say = say
-        self._socket = _bound(host, port)
+        self._socket = bound(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._stopping = asyncio.Event()
         self._app = viewer_app(
@@ -137,9 +125,7 @@ class Viewer:
     @property
     def link(self) -> str:
         """Where to open it; works once, then there is another."""
-        host = "127.0.0.1" if self._host in ("0.0.0.0", "") else self._host
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.port}/?token={self._keys.link}"
+        return f"{address_of(self._host, self._socket)}/?token={self._keys.link}"
 
     def serve(self) -> None:
         """Serve until interrupted or stopped; what is recorded meanwhile is indexed for search."""
@@ -196,35 +182,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()
         await super().shutdown(sockets)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise UserError(f"--host {host}: {error}", hint="leave it out for this machine alone") from error
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    # Without it a port stays taken for a minute after the viewer was ended.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"port {port} is taken, perhaps by another `speeddial view`",
-                hint="leave --port out for a free one, or give another",
-            ) from error
-        raise UserError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
-    return listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,0 +1,1 @@
+"""Servers of Speeddial's own: the recording proxy."""
