@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,9 @@ def test_a_large_registry_is_searched_for_the_task() -> None:
     assert {"forecasts", "tickets"} < set(found) and len(found) == 4
     assert "recipes" in candidates("find a recipe for cooking soup", many, limit=1)
     assert len(candidates("", many, limit=3)) == 3
+    many["recipes"] = replace(many["recipes"], planned=False)
+    assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=1)
+    assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=len(many))
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ class Expert:
     """Kinds of earlier results that a step of this expert may refer to."""
     next: tuple[str, ...] = ()
     """Experts phoned, in this order, when it cannot serve a step; the generalist comes last by itself."""
+    planned: bool = True
+    """Whether the planner may be shown it; else it is called by name, or phoned by another expert."""
     unordered: tuple[str, ...] = ()
     """Arguments whose order does not matter when calls are compared."""
     version: str = "0"
@@ -76,6 +78,7 @@ class Expert:
             needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),
             next=card.texts("next", ()),
+            planned=card.flag("planned", True),
             unordered=card.texts("unordered", ()),
             version=card.text("version", "0"),
             schema_hash=card.text("schema_hash", ""),

@@ -255,9 +255,10 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
 
     Args:
         task: the user's request.
-        experts: name -> expert.
+        experts: name -> expert; those that are not `planned` are left out.
         limit: how many to return at most.
     """
+    experts = {name: expert for name, expert in experts.items() if expert.planned}
     if len(experts) <= limit:
         return dict(experts)
     texts = {
