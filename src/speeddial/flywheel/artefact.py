@@ -1,0 +1,182 @@
+"""An artefact: what one step of the flywheel leaves behind, frozen and hashed, with the names of its inputs.
+
+    flywheel/curate-5d0c2f41a9b3/
+        kept.jsonl, dropped.jsonl, ...   what the step made
+        manifest.json                    step, inputs, parameters, report, and every file's hash
+
+The folder's name is the hash of step, inputs and parameters, and it appears whole or not at all. So a step
+that is asked for again is found done, and one that was killed begins anew: nothing half made is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from speeddial.errors import NotFound, UserError
+
+MANIFEST = "manifest.json"
+FOLDER = "flywheel"
+"""Name of the folder of all artefacts, beside the record."""
+
+
+class ArtefactDamaged(UserError):
+    """An artefact is not what a step made."""
+
+    code = "artefact_damaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """What a step made; found by `Artefact.open`, made by `made`."""
+
+    path: Path
+    step: str
+    inputs: Mapping[str, str]
+    """What it was made of: name -> hash."""
+    parameters: Mapping[str, Any]
+    report: Mapping[str, Any]
+    """What the step has to tell: counts and reasons."""
+    files: Mapping[str, str]
+    """Path within the artefact -> ``sha256:HEX``."""
+    created: str
+    """ISO 8601, UTC."""
+    sha256: str
+    """Over step, inputs, parameters and files: equal for equal results, whenever they were made."""
+
+    @classmethod
+    def open(cls, path: Path) -> Artefact:
+        """Read and verify an artefact.
+
+        Raises:
+            NotFound: there is none in this folder.
+            ArtefactDamaged: something in it was changed.
+        """
+        try:
+            body = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"there is no artefact in {path}", hint="run the step before this one") from error
+        except ValueError as error:
+            raise _damaged(path, f"{MANIFEST} is not JSON") from error
+        found = cls(path=path, **body)
+        if found.sha256 != _hash(found.step, found.inputs, found.parameters, found.files):
+            raise _damaged(path, f"{MANIFEST} is not as it was written")
+        for name, digest in found.files.items():
+            if not (path / name).is_file() or sha256_of(path / name) != digest:
+                raise _damaged(path, f"{name} is gone or was changed")
+        return found
+
+    def file(self, name: str) -> Path:
+        """One of its files.
+
+        Raises:
+            NotFound: it has none of this name.
+        """
+        if name not in self.files:
+            raise NotFound(
+                f"{self.path} has no {name}", hint=f"it has {', '.join(sorted(self.files)) or 'nothing'}"
+            )
+        return self.path / name
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form, with where it stands."""
+        return {**_body(self), "path": str(self.path)}
+
+
+def made(
+    folder: Path,
+    step: str,
+    inputs: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    make: Callable[[Path], Mapping[str, Any]],
+) -> Artefact:
+    """The artefact of a step: found when it was made before, else made now.
+
+    Args:
+        folder: of all artefacts.
+        step: name of the step.
+        inputs: name -> hash of all that it is made of.
+        parameters: all else that decides the result, as JSON.
+        make: writes the files into the folder that it is given, and gives the report.
+
+    Raises:
+        ArtefactDamaged: it is there and was changed.
+        UserError: the disk refused. Whatever `make` raises.
+    """
+    parameters = json.loads(json.dumps(parameters))
+    digest = _hash(step, inputs, parameters, {})
+    path = folder / f"{step}-{digest.removeprefix('sha256:')[:12]}"
+    if path.is_dir():
+        return Artefact.open(path)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder, prefix=f".{step}."))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}", hint="free the disk") from error
+    try:
+        report = json.loads(json.dumps(make(draft)))
+        files = {
+            file.relative_to(draft).as_posix(): sha256_of(file)
+            for file in sorted(draft.rglob("*"))
+            if file.is_file()
+        }
+        artefact = Artefact(
+            path=path,
+            step=step,
+            inputs=dict(inputs),
+            parameters=parameters,
+            report=report,
+            files=files,
+            created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            sha256=_hash(step, inputs, parameters, files),
+        )
+        text = json.dumps(_body(artefact), indent=1, ensure_ascii=False)
+        (draft / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+        draft.rename(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return artefact
+
+
+def newest(folder: Path, step: str) -> Artefact:
+    """The artefact of a step that was made last.
+
+    Raises:
+        NotFound: there is none.
+        ArtefactDamaged: it was changed.
+    """
+    found = [Artefact.open(file.parent) for file in folder.glob(f"{step}-*/{MANIFEST}")]
+    if not found:
+        raise NotFound(f"{folder} has no artefact of {step!r}", hint=f"run `speeddial data {step}`")
+    return max(found, key=lambda artefact: (artefact.created, artefact.path.stat().st_mtime_ns))
+
+
+def sha256_of(file: Path) -> str:
+    """``sha256:HEX`` of a file's bytes."""
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def _hash(
+    step: str, inputs: Mapping[str, str], parameters: Mapping[str, Any], files: Mapping[str, str]
+) -> str:
+    told = json.dumps([step, inputs, parameters, files], sort_keys=True, ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"
+
+
+def _body(artefact: Artefact) -> dict[str, Any]:
+    return {name: value for name, value in vars(artefact).items() if name != "path"}
+
+
+def _damaged(path: Path, what: str) -> ArtefactDamaged:
+    return ArtefactDamaged(
+        f"{path.name} is damaged: {what}", hint=f"delete {path}, and run its step and those after it again"
+    )
