@@ -1,4 +1,4 @@
-"""Playlists and the queue as XSPF files: what is asked stands there once, with its file where there is one."""
+"""Playlists and the queue as XSPF files: what is asked stands there once, with its file."""
 
 from __future__ import annotations
 
