@@ -1,4 +1,4 @@
-"""The switchboard's four experts: what they were trained on is what their tools and prompts take."""
+"""The switchboard's four experts: their tools and prompts are those of the training data."""
 
 from __future__ import annotations
 
