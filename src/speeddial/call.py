@@ -370,7 +370,10 @@ class Caller:
             return _GaveUp(doubt, interaction=reply.interaction, unsure_try=number)
         outcome = _outcome(phone, member, reply, tuple(trail.interactions))
         if not self._execute:
-            return replace(outcome, resolved=await asyncio.to_thread(_resolved, tool, call, context))
+            # A shape is read off the step's file, which may be large.
+            resolving = asyncio.to_thread(_resolved, tool, call, context) if tool.shape else None
+            resolved = await resolving if resolving else _resolved(tool, call, context)
+            return replace(outcome, resolved=resolved)
         ended = await self._actor.act(phone, tool, outcome, context, place)
         if isinstance(ended, CallOutcome):
             trail.interactions[:] = ended.interactions

@@ -488,7 +488,7 @@ class Runner:
                 user=user or settings.user,
             )
         )
-        row = self.as_given(self.record.run(run_id))
+        row = self.as_given(self.record.run_alone(run_id))
         return _Job(row, workflow, granted, now, approve_all, execute)
 
     def as_given(self, row: RunRow) -> RunRow:

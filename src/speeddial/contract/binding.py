@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from speeddial.contract.copied import cut
 from speeddial.contract.jsontext import write_json
@@ -66,6 +66,36 @@ class Bound:
         return list(dict.fromkeys(texts for texts in self.copied if texts is not None))
 
 
+class Copy(NamedTuple):
+    """A copied string of a schema."""
+
+    sources: tuple[str, ...]
+    texts: tuple[str, ...] | None
+    """What it came with; None where it was not bound before."""
+
+
+def copies(schema: Schema, parts: Collection[int]) -> tuple[Copy, ...] | None:
+    """The copied strings of a schema, in the order of its subschemas.
+
+    None where binding may do more than hold them to their texts, so that only `bind` tells what comes of it.
+    """
+    found: list[Copy] = []
+    others = False
+
+    def note(inner: Schema, path: str) -> Any:
+        nonlocal others
+        if COPIED in inner:
+            texts = inner.get(COPIED_FROM)
+            found.append(Copy(tuple(_names(inner)), None if texts is None else tuple(texts)))
+        others = others or not inner.keys().isdisjoint((ONE_OF, EXCLUDED))
+        changed = _without_impossible(inner)
+        others = others or changed is False or changed != inner
+        return inner
+
+    rewrite(schema, note, among=parts)
+    return None if others else tuple(found)
+
+
 def bind(
     schema: Schema,
     given: Mapping[str, tuple[str, ...] | None],
@@ -105,14 +135,24 @@ def bind(
     return result
 
 
+def texts_for(sources: Sequence[str], given: Mapping[str, tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The texts that a string copied from these sources is held to; None where any string is admitted."""
+    known: list[str] = []
+    for source in sources:
+        texts = given[source]
+        if texts is None:
+            return None
+        known += texts
+    return tuple(known) if any(cut(text) for text in known) else None
+
+
 def _copied(inner: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema:
-    texts = [given[name] for name in _names(inner)]
-    known = [text for several in texts if several is not None for text in several]
-    first = next((words[0].text for text in known if (words := cut(text))), "")
-    if None in texts or not first:
+    known = texts_for(_names(inner), given)
+    if known is None:
         return inner
+    first = next(words[0].text for text in known if (words := cut(text)))
     what = f"{inner.get('$comment', 'words')}, copied from the {_said(inner)}"
-    return {**inner, "$comment": what, COPIED_FROM: known, "examples": [first]}
+    return {**inner, "$comment": what, COPIED_FROM: list(known), "examples": [first]}
 
 
 def _names(inner: Schema) -> list[str]:

@@ -38,13 +38,16 @@ class CallsContract(Contract):
 
     def __init__(self, tools: Mapping[str, Contract]) -> None:
         self.tools = dict(tools)
+        after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
+        super().__init__(
+            self._union, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after
+        )
+
+    def _union(self) -> Schema:
         definitions: Schema = {}
         branches = [_branch(name, contract, definitions) for name, contract in self.tools.items()]
         full: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
-        if definitions:
-            full = {**full, "$defs": definitions}
-        after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
-        super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
+        return {**full, "$defs": definitions} if definitions else full
 
     def bound(self, request: str = "", context: Any = None) -> CallsContract:
         held = {}
@@ -72,12 +75,15 @@ class CallsContract(Contract):
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
-        problems = self._check_schema(value)
-        if problems:
-            return problems
-        return [
+        # The tool's own contract says all of a call in form; the union tells what is wrong with others.
+        named = isinstance(value, dict) and value.keys() == {"name", "arguments"} and value["name"]
+        known = self.tools.get(named) if isinstance(named, str) else None
+        problems = known.check(value["arguments"]) if known else []
+        if known and not problems:
+            return []
+        return self._check_schema(value) or [
             problem._replace(path=join("arguments", problem.path) if problem.path else "arguments")
-            for problem in self.tools[value["name"]].check(value["arguments"])
+            for problem in problems
         ]
 
     def load(self, value: Any) -> ToolCall:

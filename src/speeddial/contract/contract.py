@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 from speeddial.contract import describe
-from speeddial.contract.binding import Bound, bind, bindable_parts, taken_from_calls
+from speeddial.contract.binding import Bound, Copy, bind, bindable_parts, copies, taken_from_calls, texts_for
 from speeddial.contract.check import check
 from speeddial.contract.decoded import ResolveContext
 from speeddial.contract.example import NoExample, example_of, with_example
@@ -36,7 +36,6 @@ class Contract:
     """What one value must be; made by `of`, `from_schema`, `arguments_contract` or `union_of_calls`.
 
     Attributes:
-        full_schema: the strict JSON Schema (2020-12) that the check uses, closed and bounded.
         python_type: the type that `load` returns; None for a contract from a schema.
         name: what it is called in messages.
         noted: lines for `GrammarReport.after` that the type itself gave.
@@ -45,7 +44,7 @@ class Contract:
 
     def __init__(
         self,
-        full_schema: Schema,
+        full_schema: Schema | Callable[[], Schema],
         *,
         name: str,
         kind: Kind | None = None,
@@ -53,7 +52,7 @@ class Contract:
         after: list[str],
         sources: Mapping[str, Source] | None = None,
     ) -> None:
-        self.full_schema = full_schema
+        self._full_schema = full_schema
         self.name = name
         self.python_type = python_type
         self._kind = kind
@@ -67,6 +66,14 @@ class Contract:
         """Of the contracts bound from this one, by `Bound.form`."""
         self._also: Schema | None = None
         """A schema that jsonschema checks besides; None where the strict check says all there is to say."""
+
+    @property
+    def full_schema(self) -> Schema:
+        """The strict JSON Schema (2020-12) that the check uses, closed and bounded."""
+        # Of an expert's contracts bound for a call few are looked at: a function makes it when it is wanted.
+        if not isinstance(self._full_schema, dict):
+            self._full_schema = self._full_schema()
+        return self._full_schema
 
     @classmethod
     def of(cls, tp: Any) -> Contract:
@@ -139,14 +146,22 @@ class Contract:
         if not self._bindable_parts:
             return self
         given = {name: given_by(source, context) for name, source in self.sources.items()}
-        held = Bound()
         texts = {REQUEST: (request,) if request else None, **given}
-        full = bind(self.full_schema, texts, held, self._bindable_parts)
-        if isinstance(full, bool):
-            none = ", ".join(name for name, values in given.items() if values == ())
-            raise ContractViolation([Problem("", "one of several values", f"none: {none} has none")])
-        if full == self.full_schema:
-            return self
+        held = Bound()
+        full: Schema | bool | Callable[[], Schema]
+        if self._copies is not None:
+            new = [texts_for(copy.sources, texts) for copy in self._copies]
+            if not any(new):
+                return self
+            held.copied = [put_in or copy.texts for put_in, copy in zip(new, self._copies, strict=True)]
+            full = partial(self._filled, texts)
+        else:
+            full = bind(self.full_schema, texts, held, self._bindable_parts)
+            if isinstance(full, bool):
+                none = ", ".join(name for name, values in given.items() if values == ())
+                raise ContractViolation([Problem("", "one of several values", f"none: {none} has none")])
+            if full == self.full_schema:
+                return self
         other = Contract(
             full,
             name=self.name,
@@ -160,6 +175,15 @@ class Contract:
         other.unbound = self.unbound
         other.held = held
         return other
+
+    def _filled(self, texts: Mapping[str, tuple[str, ...] | None]) -> Schema:
+        full = bind(self.full_schema, texts, Bound(), self._bindable_parts)
+        assert isinstance(full, dict), "a copied string has no choices to run out of"
+        return full
+
+    @cached_property
+    def _copies(self) -> tuple[Copy, ...] | None:
+        return copies(self.full_schema, self._bindable_parts)
 
     @cached_property
     def _bindable_parts(self) -> frozenset[int]:

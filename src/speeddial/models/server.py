@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -188,35 +189,44 @@ class Server:
             # Not the client's own kind, which closes itself when collected, on whichever loop runs by then.
             http_client=openai.DefaultAsyncHttpxClient(),
         )
-        create = client.chat.completions.create
 
-        async def create_and_keep(**arguments: Any) -> Any:
-            reply = await create(**arguments)
-            self._check(reply)
+        async def create_and_keep(*, extra_body: Mapping[str, Any] | None = None, **body: Any) -> Any:
+            # The client's own `create` looks through every message for what it might have to rewrite, and its
+            # types through every token of the answer: a millisecond of processor time a call.
+            timeout = body.pop("timeout")
+            reply = await client.post(
+                "/chat/completions",
+                cast_to=object,
+                body={**body, **(extra_body or {})},
+                options={"timeout": timeout},
+            )
+            choice = self._choice(reply)
             _replies.get().append(reply)
-            return reply
+            message = SimpleNamespace(content=choice["message"]["content"], refusal=None)
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)])
 
-        client.chat.completions.create = create_and_keep  # type: ignore[method-assign]
+        client.chat.completions.create = create_and_keep  # type: ignore[method-assign, assignment]
         return outlines.from_vllm(client) if self._protocol == "vllm" else outlines.from_openai(client)
 
-    def _check(self, reply: Any) -> None:
-        """The client does not check what it decodes: a web page comes as a string, any JSON as it is."""
+    def _choice(self, reply: Any) -> dict[str, Any]:
+        """The one choice of an answer, which nobody has checked: a web page comes as a string."""
         if isinstance(reply, str) and reply.lstrip().startswith(("data:", "event:")):
             raise EngineRefused(
                 f"{self.label}: the server streams its answer, which was not asked of it",
                 hint="turn forced streaming off, on the server or on the gateway before it",
             )
-        choices = getattr(reply, "choices", None)
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        message = getattr(choice, "message", None)
-        if choice is None or message is None:
+        choices = reply.get("choices") if isinstance(reply, dict) else None
+        first = choices[0] if isinstance(choices, list) and choices else None
+        choice: dict[str, Any] = first if isinstance(first, dict) else {}
+        message = choice.get("message")
+        if not isinstance(message, dict):
             raise self._no_completion()
-        if getattr(message, "refusal", None) or choice.finish_reason == "content_filter":
-            raise EngineRefused(
-                f"{self.label}: the server's filter refused: {message.refusal or ''}".rstrip(": ")
-            )
-        if not isinstance(message.content, str):
+        refusal = message.get("refusal")
+        if refusal or choice.get("finish_reason") == "content_filter":
+            raise EngineRefused(f"{self.label}: the server's filter refused: {refusal or ''}".rstrip(": "))
+        if not isinstance(message.get("content"), str):
             raise EngineRefused(f"{self.label}: the server answered without text")
+        return choice
 
     def _no_completion(self) -> EngineUnreachable:
         return EngineUnreachable(
@@ -277,22 +287,22 @@ class Server:
         return words[:500]
 
 
-def _reply(completion: Any, latency_ms: float) -> Reply:
-    choice = completion.choices[0]
-    usage = completion.usage
-    logprobs = choice.logprobs.content if choice.logprobs else None
-    chosen = [_chosen(token) for token in logprobs or ()]
+def _reply(completion: dict[str, Any], latency_ms: float) -> Reply:
+    choice = completion["choices"][0]
+    usage = completion.get("usage") or {}
+    logprobs = (choice.get("logprobs") or {}).get("content") or ()
+    chosen = [_chosen(token) for token in logprobs]
     sure, forced = confidence(chosen)
-    text = storable(choice.message.content)
+    text = storable(choice["message"]["content"])
     return Reply(
         text=text,
-        finish="length" if choice.finish_reason == "length" else "stop",
-        tokens_in=usage.prompt_tokens if usage else 0,
-        tokens_out=usage.completion_tokens if usage else 0,
+        finish="length" if choice.get("finish_reason") == "length" else "stop",
+        tokens_in=usage.get("prompt_tokens") or 0,
+        tokens_out=usage.get("completion_tokens") or 0,
         tokens_forced=forced,
         confidence=sure,
         latency_ms=latency_ms,
-        tokens=_tokens(text, logprobs or (), chosen),
+        tokens=_tokens(text, logprobs, chosen),
     )
 
 
@@ -309,7 +319,8 @@ def _tokens(text: str, told: Sequence[Any], chosen: Sequence[Chosen]) -> tuple[T
         for token, how in zip(told, chosen, strict=True):
             if written == len(text):
                 break
-            piece = token.token if token.bytes is None else reader.decode(bytes(token.bytes))
+            raw = token.get("bytes")
+            piece = token["token"] if raw is None else reader.decode(bytes(raw))
             written += len(piece)
             tokens.append(Token(piece, None if how.is_forced else min(1.0, math.exp(how.logprob))))
     except (ValueError, TypeError):  # bytes that are none, or no UTF-8
@@ -317,6 +328,8 @@ def _tokens(text: str, told: Sequence[Any], chosen: Sequence[Chosen]) -> tuple[T
     return tuple(tokens) if "".join(token.text for token in tokens) == text else ()
 
 
-def _chosen(token: Any) -> Chosen:
-    others = [other.logprob for other in token.top_logprobs or () if other.token != token.token]
-    return Chosen(token.logprob, max(others) if others else None)
+def _chosen(token: dict[str, Any]) -> Chosen:
+    others = [
+        other["logprob"] for other in token.get("top_logprobs") or () if other["token"] != token["token"]
+    ]
+    return Chosen(token["logprob"], max(others) if others else None)
