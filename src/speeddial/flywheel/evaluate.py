@@ -106,7 +106,7 @@ async def evaluate(
     else:
         expert = project.expert(name)
         folder, unordered, model = expert.folder, frozenset(expert.unordered), project.model_of(expert)
-        house = _alone(project, expert, model)
+        house = alone(project, expert, model)
     cases = list(read_cases(data, folder, unordered))
     if not cases:
         raise UserError(f"{data}: no case for {name}", hint="the file's lines are for another expert")
@@ -172,7 +172,7 @@ class _House:
         return self.experts[name]
 
 
-def _alone(project: Project, expert: Expert, model: str) -> _House:
+def alone(project: Project, expert: Expert, model: str) -> _House:
     """The house where nobody else is phoned: a generalist of the expert's own model is none."""
     settings = replace(
         project.settings, planner=model, sources={**project.settings.sources, "planner": "evaluation"}

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from speeddial.values.numbers import as_number, numbers_in
-from speeddial.values.resolve import as_date, as_moment, as_time
+from speeddial.values.resolve import as_date, as_moment, as_time, reading_of
 from speeddial.values.scope import MONTH, WEEKDAY
 from speeddial.values.stamps import as_stamp, stamps_in
 
@@ -26,6 +26,8 @@ _TELLING = re.compile(
     rf"(?i:\b(?:{MONTH}|{WEEKDAY}|today|tomorrow|yesterday|tonight|days?|weeks?|months?|years?|christmas|easter)\b"
     r"|\d{4}[-/.]\d|\d{1,2}([-/.])\d{1,2}\1\d\d|\d/\d|\d(?:st|nd|rd|th)\b)"
 )
+_LOOSE = re.compile(r"(?i: (?:at|by|from|in|on|and|to|until|for|of|the|is|or|before|between|after|with))$")
+"""Ends of phrases that belong to what comes next."""
 _WITH_YEAR = re.compile(r"(?:19|20)\d\d")
 _STARTS = re.compile(
     rf"(?i:\d|(?:{MONTH}|{WEEKDAY})\b|today|tomorrow|yesterday|tonight|(?:this|next|last|in|the|end|a|one|two|"
@@ -80,9 +82,8 @@ def number_of(phrase: str, now: datetime) -> Decimal:
 def integer_of(phrase: str, now: datetime) -> int:
     """A whole number. Raises ValueError."""
     value = as_number(phrase)
-    if value.normalize().as_tuple().exponent > 0:
-        value = value.quantize(Decimal(1))
-    if value.as_tuple().exponent != 0:
+    # "9.00" is an amount, "12k" is a count.
+    if value != value.to_integral_value() or str(value).count(".") > str(value).count("E"):
         raise ValueError(f"{phrase!r} is not a whole number")
     return int(value)
 
@@ -95,16 +96,27 @@ def _stamp(phrase: str, now: datetime) -> datetime | None:
 
 
 def _dates(text: str, now: datetime) -> list[str]:
-    return _readable([*stamps_in(text), *_runs(_without(text, stamps_in(text)), date_of, now)], date_of, now)
+    stamps = _readable(stamps_in(text), date_of, now)
+    return [*stamps, *_runs(_without(text, stamps), _date_alone, now)]
+
+
+def _date_alone(phrase: str, now: datetime) -> date:
+    """A day without a time, so that a phrase of it ends before the time. Raises ValueError."""
+    reading = reading_of(phrase, now, want="date")
+    if reading.days is not None and reading.clock is not None and (reading.clock.start or reading.clock.end):
+        raise ValueError(f"{phrase!r} says a time too")
+    return as_date(phrase, now)
 
 
 def _moments(text: str, now: datetime) -> list[str]:
-    return _readable([*stamps_in(text), *_runs(_without(text, stamps_in(text)), moment_of, now)], moment_of, now)
+    stamps = _readable(stamps_in(text), moment_of, now)
+    return [*stamps, *_runs(_without(text, stamps), as_moment, now)]
 
 
 def _times(text: str, now: datetime) -> list[str]:
-    rest = _without(text, stamps_in(text))
-    return _readable([*stamps_in(text), *(found[0] for found in _CLOCK.finditer(rest))], time_of, now)
+    stamps = _readable(stamps_in(text), time_of, now)
+    clocks = [found[0] for found in _CLOCK.finditer(_without(text, stamps))]
+    return [*stamps, *_readable(clocks, as_time, now)]
 
 
 def _numbers(text: str, now: datetime) -> list[str]:
@@ -174,7 +186,7 @@ def _without(text: str, parts: list[str]) -> str:
 def _runs(text: str, read: Callable[[str, datetime], object], now: datetime) -> Iterator[str]:
     """The longest runs of a line's words that can be read, from left to right."""
     for line in text.splitlines():
-        yield from _runs_of(line.split(), read, now)
+        yield from _runs_of(line.replace("=", " ").split(), read, now)
 
 
 def _runs_of(words: list[str], read: Callable[[str, datetime], object], now: datetime) -> Iterator[str]:
@@ -184,7 +196,7 @@ def _runs_of(words: list[str], read: Callable[[str, datetime], object], now: dat
         if _STARTS.match(words[start].lstrip(_OPENING)):
             for end in range(_furthest(words, start), start, -1):
                 phrase = " ".join(words[start:end]).lstrip(_OPENING).rstrip(_CLOSING)
-                if _TELLING.search(phrase) and _reads(phrase, read, now):
+                if _TELLING.search(phrase) and not _LOOSE.search(phrase) and _reads(phrase, read, now):
                     yield phrase
                     taken = end - start
                     break
