@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from speeddial.act import Actor, ToolFailure
 from speeddial.agent import Agent
+from speeddial.calibration import Piece
 from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
 from speeddial.errors import EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
@@ -20,6 +21,7 @@ from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
 from speeddial.given import GIVEN, lacking
 from speeddial.messages import REFUSE, Message, Status, ToolCall
+from speeddial.models import Completion
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.settings import Settings
 from speeddial.tool import Tool, ToolContext
@@ -216,7 +218,8 @@ class Caller:
         # The same weights without the adapter cannot know better, and would put a made-up call in
         # the place of an honest refusal.
         if chain[0].model != generalist:
-            chain.append(_Member(GENERALIST, replace(expert, threshold=0.0), generalist, tuned=False))
+            itself = replace(expert, threshold=0.0, calibration=None)
+            chain.append(_Member(GENERALIST, itself, generalist, tuned=False))
         return chain
 
     async def _along_chain(self, phone: Phone, expert: Expert, key: str, trail: _Trail) -> CallOutcome:
@@ -257,7 +260,7 @@ class Caller:
             task=phone.text,
             step=phone.step,
             call=ToolCall(REFUSE, {"reason": why.reason}) if refused else None,
-            confidence=answered.confidence if answered else None,
+            confidence=_confidence(member, answered) if answered else None,
             receipt=answered.receipt if answered else None,
             error="; ".join(f"{member.name}: {why.reason}" for member, why in given_up),
             model=answered.model if answered else member.model,
@@ -358,13 +361,13 @@ class Caller:
                 name=call.name,
                 arguments=call.arguments,
                 status=str(reply.status),
-                confidence=reply.completion.confidence,
+                confidence=_confidence(member, reply.completion),
                 latency_ms=reply.completion.latency_ms,
                 unproven=reply.completion.receipt.unproven,
             )
         )
         tool = self._registry.tools[call.name]
-        doubt = "" if sure else _doubt(reply, member.expert.threshold, tool)
+        doubt = "" if sure else _doubt(reply, member, tool)
         if doubt:
             number = 2 if place.endswith("/2") else 1
             return _GaveUp(doubt, interaction=reply.interaction, unsure_try=number)
@@ -434,11 +437,19 @@ def planner_model(registry: Registry) -> str:
     return own if own and settings.is_default("planner") else settings.planner
 
 
-def _doubt(reply: Reply, threshold: float, tool: Tool) -> str:
+def _confidence(member: _Member, completion: Completion) -> float | None:
+    """The chance that an answer is right where the member is calibrated, else the engine's mean."""
+    calibration = member.expert.calibration
+    if calibration is None or (member.model, member.tuned) != (calibration.model, bool(calibration.adapter)):
+        return completion.confidence
+    return calibration.confidence([Piece(*token) for token in completion.tokens])
+
+
+def _doubt(reply: Reply, member: _Member, tool: Tool) -> str:
     """Why a valid call is taken only if nobody gives a better one and a person agrees; empty for none."""
     if reply.status is Status.SALVAGED and tool.effect != "read":
         return "cut off before the end of its answer"
-    confidence = reply.completion.confidence
+    confidence, threshold = _confidence(member, reply.completion), member.expert.threshold
     if confidence is not None and confidence < threshold:
         return f"unsure ({confidence:.2f} where {threshold:.2f} is needed)"
     return ""
@@ -452,7 +463,7 @@ def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[in
         task=phone.text,
         step=phone.step,
         call=reply.value,
-        confidence=reply.completion.confidence,
+        confidence=_confidence(member, reply.completion),
         receipt=reply.completion.receipt,
         interactions=interactions,
         model=reply.completion.model,
