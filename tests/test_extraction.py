@@ -23,6 +23,11 @@ from speeddial.models.scripted import Scripted
 from speeddial.tool import ToolContext
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 class Line(BaseModel):
     name: str
     price: Decimal | None = None

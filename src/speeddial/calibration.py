@@ -103,10 +103,10 @@ class Target:
     threshold: float | None
     """Least confidence of an answer that is taken; None where none was shown to hold the precision."""
     coverage: float
-    """Share of held-out cases that are taken."""
+    """Share of the cases that are taken, each by the half that it was not in."""
     right: int
     taken: int
-    """Of the held-out cases: how many are taken, and right."""
+    """Of these, and how many of them are right."""
     at_least: float
     """Exact lower bound of the precision there (Clopper and Pearson 1934, one-sided 95 %)."""
 
@@ -125,7 +125,7 @@ class Calibration:
     """Slope and intercept on the logit; for ``isotonic`` values of the measure and chances, in turn."""
     targets: tuple[Target, ...] = ()
     about: Mapping[str, Any] | None = None
-    """Data, numbers of cases, figures on the held-out half."""
+    """Data, number of cases, figures on cases held out."""
 
     def confidence(self, pieces: Sequence[Piece]) -> float | None:
         """The chance that an answer is right; None when the engine tells no tokens."""

@@ -15,7 +15,7 @@ from speeddial.act import Actor, ToolFailure
 from speeddial.agent import Agent
 from speeddial.calibration import Piece
 from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
-from speeddial.errors import EngineError, ModelError, NotFound, UserError
+from speeddial.errors import ContractViolation, EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
@@ -34,7 +34,7 @@ OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
 
 # A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[tuple[Any, ...], ...], CallsContract] = {}
+_UNIONS: dict[tuple[bool, tuple[tuple[Any, ...], ...]], CallsContract] = {}
 _MOST_UNIONS = 256
 
 
@@ -423,8 +423,8 @@ class Caller:
         tools = [self._registry.tools[name] for name in expert.tools]
         # These read the step's file, which may be large, or the workspace.
         if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
-            return await asyncio.to_thread(_prepared, tools, context)
-        return _prepared(tools, context)
+            return await asyncio.to_thread(_prepared, tools, context, refuse=expert.refuses)
+        return _prepared(tools, context, refuse=expert.refuses)
 
 
 def planner_model(registry: Registry) -> str:
@@ -485,18 +485,15 @@ def _feedback(feedback: str, request: str) -> Message:
     return Message("user", f"Wrong:\n{feedback}{again}")
 
 
-def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
+def _prepared(tools: list[Tool], context: ToolContext, *, refuse: bool = True) -> Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
-    names = tuple(
-        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
-    )
-    shared = _UNIONS.get(names)
-    if shared is None:
-        shared = union_of_calls(contracts)
-        if len(_UNIONS) >= _MOST_UNIONS:
-            _UNIONS.clear()
-        _UNIONS[names] = shared
+    shared = _union(contracts, refuse=refuse)
+    try:
+        bound = shared.bound(context.copied_from, context)
+    except ContractViolation:
+        shared = _union(contracts, refuse=True)
+        bound = shared.bound(context.copied_from, context)
     said = {tool.name: tool.description for tool in tools} | {
         REFUSE: "Say why no tool here serves the request."
     }
@@ -504,9 +501,20 @@ def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return Prepared(
-        shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
+    return Prepared(bound, [line for line in prefaces if line], definitions)
+
+
+def _union(contracts: Mapping[str, Contract], *, refuse: bool) -> CallsContract:
+    names = tuple(
+        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
     )
+    shared = _UNIONS.get((refuse, names))
+    if shared is None:
+        shared = union_of_calls(contracts, refuse=refuse)
+        if len(_UNIONS) >= _MOST_UNIONS:
+            _UNIONS.clear()
+        _UNIONS[refuse, names] = shared
+    return shared
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

@@ -47,6 +47,8 @@ class Expert:
     """Kinds of earlier results that a step of this expert may refer to."""
     next: tuple[str, ...] = ()
     """Experts phoned, in this order, when it cannot serve a step; the generalist comes last by itself."""
+    refuses: bool = True
+    """Whether the typed refusal is always a choice; else only where none of its tools can be called."""
     planned: bool = True
     """Whether the planner may be shown it; else it is called by name, or phoned by another expert."""
     unordered: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ class Expert:
             needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),
             next=card.texts("next", ()),
+            refuses=card.flag("refuses", True),
             planned=card.flag("planned", True),
             unordered=card.texts("unordered", ()),
             version=card.text("version", "0"),

@@ -116,7 +116,7 @@ def contract_of(schema: Schema) -> Contract:
 def reader(model: type[BaseModel]) -> Tool:
     """A tool that reads one Pydantic model from a text, for an expert of its own.
 
-        desk.add_expert("invoices", "reads invoices", tools=[reader(Invoice)])
+        desk.add_expert("invoices", "reads invoices", tools=[reader(Invoice)], refuses=False)
         desk.call("invoices", text).as_type(Invoice)
 
     Raises:

@@ -1,7 +1,8 @@
 """Calibrating an expert: what of its tokens' probabilities tells right from wrong, and what chance that is.
 
-Half of the cases choose and fit, the other half gives the figures. A threshold is taken from the first half;
-that it holds its precision is shown on the second, with an exact binomial bound.
+The cases are cut in halves. Each in turn chooses a measure, fits and sets thresholds, and the other half,
+which had no part in that, tells how good they are: the figures are of all cases, each held out once. What is
+written is then chosen and fitted on all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Trial:
-    """A measure on the fitting half."""
+    """A measure over all cases."""
 
     measure: str
     auroc: float
@@ -60,9 +61,9 @@ class Outcome:
     calibration: Calibration
     trials: tuple[Trial, ...]
     methods: tuple[tuple[Method, float], ...]
-    """Method -> log loss in cross-validation on the fitting half."""
+    """Method -> log loss in cross-validation."""
     held_out: tuple[tuple[float, bool], ...]
-    """Confidence and right or wrong of the other half."""
+    """Confidence from the other half's fit, and right or wrong, of each case."""
 
 
 def calibrated(
@@ -86,39 +87,74 @@ def calibrated(
             hint="give more cases, and an engine that tells the probabilities of its tokens",
         )
     told = random.Random(seed).sample(told, len(told))
-    fitting, held_out = told[: len(told) // 2], told[len(told) // 2 :]
-    right = _rights(fitting)
-    if not 0 < right.sum() < len(right):
-        raise UserError(
-            f"all {len(right)} answers of the fitting half are alike",
-            hint="give more cases, harder or easier",
-        )
-    scores = {name: _scores(name, fitting) for name in MEASURES}
-    trials = tuple(Trial(name, auroc(scores[name], right), ece(scores[name], right)) for name in MEASURES)
-    measure = max(trials, key=lambda trial: trial.auroc).measure
-    losses = {method: _cross_validated(method, scores[measure], right) for method in METHODS}
-    method = min(losses, key=lambda name: losses[name])
-    fitted = Calibration(model, weights_hash(adapter), measure, method, fit(method, scores[measure], right))
-    sure = np.array([fitted.chance(score) for score in _scores(measure, held_out)])
-    raw = _scores("mean", held_out)
-    known = _rights(held_out)
-    on_fitting = np.array([fitted.chance(score) for score in scores[measure]])
+    halves = told[: len(told) // 2], told[len(told) // 2 :]
+    for half in halves:
+        if len({answer.right for answer in half}) == 1:
+            raise UserError(
+                f"all {len(half)} answers of one half are {'right' if half[0].right else 'wrong'}",
+                hint="give more cases, harder or easier",
+            )
+    held_out = [_fit_and_hold(halves[0], halves[1]), _fit_and_hold(halves[1], halves[0])]
+    sure = np.concatenate([part.sure for part in held_out])
+    known = np.concatenate([part.right for part in held_out])
+    mean = np.concatenate([_scores("mean", half) for half in reversed(halves)])
+    final = _fitted(told)
     about = {
         "data": data.name,
         "data_hash": f"sha256:{hashlib.sha256(data.read_bytes()).hexdigest()}",
-        "fitted_on": len(fitting),
-        "held_out": len(held_out),
+        "cases": len(told),
         "right": round(float(known.mean()), 4),
         "auroc": round(auroc(sure, known), 4),
         "ece": round(ece(sure, known), 4),
-        "raw_mean_auroc": round(auroc(raw, known), 4),
-        "raw_mean_ece": round(ece(raw, known), 4),
+        "raw_mean_auroc": round(auroc(mean, known), 4),
+        "raw_mean_ece": round(ece(mean, known), 4),
     }
-    targets = tuple(_target(precision, on_fitting, right, sure, known) for precision in PRECISIONS)
-    made = Calibration(fitted.model, fitted.adapter, measure, method, fitted.parameters, targets, about)
-    return Outcome(
-        made, trials, tuple(losses.items()), tuple(zip(sure.tolist(), known.tolist(), strict=True))
+    made = Calibration(
+        model,
+        weights_hash(adapter),
+        final.measure,
+        final.method,
+        final.parameters,
+        tuple(_target(precision, final, told, held_out) for precision in PRECISIONS),
+        about,
     )
+    right = _rights(told)
+    trials = (
+        Trial(name, auroc(_scores(name, told), right), ece(_scores(name, told), right)) for name in MEASURES
+    )
+    losses = ((method, _cross_validated(method, _scores(final.measure, told), right)) for method in METHODS)
+    pairs = zip(sure.tolist(), known.tolist(), strict=True)
+    return Outcome(made, tuple(trials), tuple(losses), tuple(pairs))
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Cases judged by a fit that did not see them."""
+
+    sure: Floats
+    right: npt.NDArray[np.bool_]
+    thresholds: tuple[float | None, ...]
+    """Of the fit, for each of `PRECISIONS`."""
+
+
+def _fitted(answers: Sequence[Answered]) -> Calibration:
+    """The measure of highest AUROC with the method of least log loss in cross-validation."""
+    right = _rights(answers)
+    scores = {name: _scores(name, answers) for name in MEASURES}
+    measure = max(scores, key=lambda name: auroc(scores[name], right))
+    method = min(METHODS, key=lambda name: _cross_validated(name, scores[measure], right))
+    return Calibration("", "", measure, method, fit(method, scores[measure], right))
+
+
+def _fit_and_hold(fitting: Sequence[Answered], other: Sequence[Answered]) -> _HeldOut:
+    fitted = _fitted(fitting)
+    own = _chances(fitted, fitting)
+    thresholds = tuple(_threshold(precision, own, _rights(fitting)) for precision in PRECISIONS)
+    return _HeldOut(_chances(fitted, other), _rights(other), thresholds)
+
+
+def _chances(fitted: Calibration, answers: Sequence[Answered]) -> Floats:
+    return np.array([fitted.chance(score) for score in _scores(fitted.measure, answers)])
 
 
 def _scores(measure: str, answers: Sequence[Answered]) -> Floats:
@@ -144,7 +180,10 @@ def auroc(scores: Floats, right: npt.NDArray[np.bool_]) -> float:
 
 
 def ece(scores: Floats, right: npt.NDArray[np.bool_], bins: int = BINS) -> float:
-    """Expected calibration error (Naeini et al. 2015), over bins of equally many cases."""
+    """Expected calibration error (Naeini et al. 2015), over bins of equally many cases.
+
+    Of a perfect calibration it is not 0: with 30 cases a bin, 80 % of them right, about 0.06.
+    """
     order = np.argsort(scores, kind="stable")
     return float(
         sum(
@@ -175,27 +214,33 @@ def _binomial(cases: int, number: int, share: float) -> float:
     return math.exp(ways + number * math.log(share) + (cases - number) * math.log1p(-share))
 
 
-def _target(
-    precision: float, fitted: Floats, right: npt.NDArray[np.bool_], sure: Floats, known: npt.NDArray[np.bool_]
-) -> Target:
-    """The lowest threshold that holds the precision on the first half, and what it does on the other."""
-    threshold = None
-    for candidate in sorted(set(fitted.tolist())):
-        taken = fitted >= candidate
+def _threshold(precision: float, sure: Floats, right: npt.NDArray[np.bool_]) -> float | None:
+    """The lowest confidence from which on the precision holds with its exact bound; None where none does."""
+    for candidate in sorted(set(sure.tolist())):
+        taken = sure >= candidate
         if bound(int(right[taken].sum()), int(taken.sum())) >= precision:
-            threshold = candidate
-            break
-    if threshold is None:
-        return Target(precision, None, 0.0, 0, 0, 0.0)
-    taken = sure >= threshold
-    count, rights = int(taken.sum()), int(known[taken].sum())
+            return float(candidate)
+    return None
+
+
+def _target(
+    precision: float, final: Calibration, answers: Sequence[Answered], held_out: Sequence[_HeldOut]
+) -> Target:
+    """The threshold from all cases, and what thresholds from one half do on the other."""
+    threshold = _threshold(precision, _chances(final, answers), _rights(answers))
+    place = PRECISIONS.index(precision)
+    rights = count = 0
+    for part in held_out:
+        least = part.thresholds[place]
+        taken = part.sure >= (math.inf if least is None else least)
+        rights, count = rights + int(part.right[taken].sum()), count + int(taken.sum())
     return Target(
-        precision,
-        round(threshold, 4),
-        round(count / len(sure), 4),
-        rights,
-        count,
-        round(bound(rights, count), 4),
+        precision=precision,
+        threshold=None if threshold is None else math.floor(threshold * 10_000) / 10_000,
+        coverage=round(count / len(answers), 4),
+        right=rights,
+        taken=count,
+        at_least=round(bound(rights, count), 4),
     )
 
 
@@ -281,7 +326,7 @@ def lines_of(outcome: Outcome) -> list[str]:
     lines += [f"| {method} | {loss:.4f} |" for method, loss in outcome.methods]
     lines += [
         "",
-        f"chosen: {made.measure}, {made.method}; {about['fitted_on']} to fit, {about['held_out']} held out",
+        f"chosen: {made.measure}, {made.method}; {about['cases']} cases, each held out once",
         f"held out: {about['right']:.1%} right, AUROC {about['auroc']:.3f}, ECE {about['ece']:.3f}"
         f" (the mean as it is: {about['raw_mean_auroc']:.3f}, {about['raw_mean_ece']:.3f})",
         "",
@@ -289,13 +334,11 @@ def lines_of(outcome: Outcome) -> list[str]:
         "| --- | --- | --- | --- | --- |",
     ]
     for target in made.targets:
-        if target.threshold is None:
-            lines.append(f"| {target.precision:.0%} | none holds it | 0 % | | |")
-        else:
-            lines.append(
-                f"| {target.precision:.0%} | {target.threshold:.3f} | {target.coverage:.1%}"
-                f" | {target.right} of {target.taken} | {target.at_least:.1%} |"
-            )
+        threshold = "none holds it" if target.threshold is None else f"{target.threshold:.4f}"
+        lines.append(
+            f"| {target.precision:.0%} | {threshold} | {target.coverage:.1%}"
+            f" | {target.right} of {target.taken} | {target.at_least:.1%} |"
+        )
     return lines
 
 
