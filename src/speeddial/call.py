@@ -13,13 +13,15 @@ from typing import Any, Protocol
 
 from speeddial.act import Actor, ToolFailure
 from speeddial.agent import Agent
+from speeddial.calibration import Piece
 from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
-from speeddial.errors import EngineError, ModelError, NotFound, UserError
+from speeddial.errors import ContractViolation, EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
 from speeddial.given import GIVEN, lacking
 from speeddial.messages import REFUSE, Message, Status, ToolCall
+from speeddial.models import Completion
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.settings import Settings
 from speeddial.tool import Tool, ToolContext
@@ -32,7 +34,7 @@ OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
 
 # A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[tuple[Any, ...], ...], CallsContract] = {}
+_UNIONS: dict[tuple[bool, tuple[tuple[Any, ...], ...]], CallsContract] = {}
 _MOST_UNIONS = 256
 
 
@@ -216,7 +218,8 @@ class Caller:
         # The same weights without the adapter cannot know better, and would put a made-up call in
         # the place of an honest refusal.
         if chain[0].model != generalist:
-            chain.append(_Member(GENERALIST, replace(expert, threshold=0.0), generalist, tuned=False))
+            itself = replace(expert, threshold=0.0, calibration=None)
+            chain.append(_Member(GENERALIST, itself, generalist, tuned=False))
         return chain
 
     async def _along_chain(self, phone: Phone, expert: Expert, key: str, trail: _Trail) -> CallOutcome:
@@ -257,7 +260,7 @@ class Caller:
             task=phone.text,
             step=phone.step,
             call=ToolCall(REFUSE, {"reason": why.reason}) if refused else None,
-            confidence=answered.confidence if answered else None,
+            confidence=_confidence(member, answered) if answered else None,
             receipt=answered.receipt if answered else None,
             error="; ".join(f"{member.name}: {why.reason}" for member, why in given_up),
             model=answered.model if answered else member.model,
@@ -358,13 +361,13 @@ class Caller:
                 name=call.name,
                 arguments=call.arguments,
                 status=str(reply.status),
-                confidence=reply.completion.confidence,
+                confidence=_confidence(member, reply.completion),
                 latency_ms=reply.completion.latency_ms,
                 unproven=reply.completion.receipt.unproven,
             )
         )
         tool = self._registry.tools[call.name]
-        doubt = "" if sure else _doubt(reply, member.expert.threshold, tool)
+        doubt = "" if sure else _doubt(reply, member, tool)
         if doubt:
             number = 2 if place.endswith("/2") else 1
             return _GaveUp(doubt, interaction=reply.interaction, unsure_try=number)
@@ -423,8 +426,8 @@ class Caller:
         tools = [self._registry.tools[name] for name in expert.tools]
         # These read the step's file, which may be large, or the workspace.
         if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
-            return await asyncio.to_thread(_prepared, tools, context)
-        return _prepared(tools, context)
+            return await asyncio.to_thread(_prepared, tools, context, refuse=expert.refuses)
+        return _prepared(tools, context, refuse=expert.refuses)
 
 
 def planner_model(registry: Registry) -> str:
@@ -437,11 +440,19 @@ def planner_model(registry: Registry) -> str:
     return own if own and settings.is_default("planner") else settings.planner
 
 
-def _doubt(reply: Reply, threshold: float, tool: Tool) -> str:
+def _confidence(member: _Member, completion: Completion) -> float | None:
+    """The chance that an answer is right where the member is calibrated, else the engine's mean."""
+    calibration = member.expert.calibration
+    if calibration is None or (member.model, member.tuned) != (calibration.model, bool(calibration.adapter)):
+        return completion.confidence
+    return calibration.confidence([Piece(*token) for token in completion.tokens])
+
+
+def _doubt(reply: Reply, member: _Member, tool: Tool) -> str:
     """Why a valid call is taken only if nobody gives a better one and a person agrees; empty for none."""
     if reply.status is Status.SALVAGED and tool.effect != "read":
         return "cut off before the end of its answer"
-    confidence = reply.completion.confidence
+    confidence, threshold = _confidence(member, reply.completion), member.expert.threshold
     if confidence is not None and confidence < threshold:
         return f"unsure ({confidence:.2f} where {threshold:.2f} is needed)"
     return ""
@@ -455,7 +466,7 @@ def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[in
         task=phone.text,
         step=phone.step,
         call=reply.value,
-        confidence=reply.completion.confidence,
+        confidence=_confidence(member, reply.completion),
         receipt=reply.completion.receipt,
         interactions=interactions,
         model=reply.completion.model,
@@ -477,18 +488,15 @@ def _feedback(feedback: str, request: str) -> Message:
     return Message("user", f"Wrong:\n{feedback}{again}")
 
 
-def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
+def _prepared(tools: list[Tool], context: ToolContext, *, refuse: bool = True) -> Prepared:
     contracts = {tool.name: tool.contract_for(context) for tool in tools}
     prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
-    names = tuple(
-        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
-    )
-    shared = _UNIONS.get(names)
-    if shared is None:
-        shared = union_of_calls(contracts)
-        if len(_UNIONS) >= _MOST_UNIONS:
-            _UNIONS.clear()
-        _UNIONS[names] = shared
+    shared = _union(contracts, refuse=refuse)
+    try:
+        bound = shared.bound(context.copied_from, context)
+    except ContractViolation:
+        shared = _union(contracts, refuse=True)
+        bound = shared.bound(context.copied_from, context)
     said = {tool.name: tool.description for tool in tools} | {
         REFUSE: "Say why no tool here serves the request."
     }
@@ -496,9 +504,20 @@ def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return Prepared(
-        shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
+    return Prepared(bound, [line for line in prefaces if line], definitions)
+
+
+def _union(contracts: Mapping[str, Contract], *, refuse: bool) -> CallsContract:
+    names = tuple(
+        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
     )
+    shared = _UNIONS.get((refuse, names))
+    if shared is None:
+        shared = union_of_calls(contracts, refuse=refuse)
+        if len(_UNIONS) >= _MOST_UNIONS:
+            _UNIONS.clear()
+        _UNIONS[refuse, names] = shared
+    return shared
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speeddial.calibration import FILE
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import Problem
 from speeddial.expert import Expert
 from speeddial.models import ENGINES
+from speeddial.models.adapter import weights_hash
 from speeddial.project import Project
 from speeddial.tool import Tool
 
@@ -120,6 +122,14 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
                 f"{expert.tools_hash(project.tools)}: a tool changed since the expert was trained",
             ),
             "train it again, or set the new hash if the change does not matter to it",
+            fatal=False,
+        )
+    if expert.calibration is not None and expert.calibration.adapter != weights_hash(expert.adapter):
+        yield Finding(
+            Problem(
+                f"{expert.folder / FILE}: adapter", weights_hash(expert.adapter), "that of other weights"
+            ),
+            f"`speeddial eval {expert.name} --data FILE --calibrate`, or remove the file",
             fatal=False,
         )
     if expert.adapter is None:

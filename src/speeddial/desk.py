@@ -10,6 +10,7 @@ from typing import Any, Self
 from speeddial.agent import Agent
 from speeddial.errors import NotFound
 from speeddial.expert import Expert
+from speeddial.judge import ROLE, Criteria, Verdict, as_expert, judge
 from speeddial.outcome import CallOutcome
 from speeddial.plan import Plan
 from speeddial.record import Record, open_record
@@ -87,6 +88,16 @@ class Desk:
         self.agents["planner"] = planner
         return self
 
+    def add_judge(self, model: str, prompt: str) -> Self:
+        """Add the judge."""
+        self.tools[judge.name] = judge
+        self.agents[ROLE] = Agent(name=ROLE, role=ROLE, prompt=prompt, folder=self._folder, model=model)
+        return self
+
+    def judge(self, answer: str, criteria: Criteria, *, asked: str = "") -> Verdict:
+        """Have an answer judged; see `Runner.judge`."""
+        return self.runner.judge_sync(answer, criteria, asked=asked)
+
     def call(self, expert: str, text: str, **options: Any) -> CallOutcome:
         """Phone one expert; see `Runner.call`."""
         return self.runner.call_sync(expert, text, **options)
@@ -126,6 +137,8 @@ class Desk:
         return open_record(self.settings, self.workspace)
 
     def expert(self, name: str) -> Expert:
+        if name == ROLE and name not in self.experts:
+            return as_expert(self.agents, name)
         if name not in self.experts:
             raise NotFound(f"no expert {name!r}", hint=f"this desk has: {', '.join(self.experts) or 'none'}")
         return self.experts[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from speeddial.errors import (
 from speeddial.events import Event
 from speeddial.messages import Message, Status, ToolCall, compact_json
 from speeddial.models import Completion, Receipt, Request, load_model
+from speeddial.models.model import Token
 from speeddial.record import InteractionRow, JournalKey, Record, taken_over
 from speeddial.settings import Settings
 
@@ -347,12 +348,20 @@ def recorded_completion(row: InteractionRow) -> Completion:
         tokens_in=row.tokens_in,
         tokens_out=row.tokens_out,
         tokens_forced=row.tokens_forced,
+        tokens=tuple(_tokens(row)),
         confidence=row.confidence,
         finish="length" if row.finish == "length" else "stop",
         completed=compact_json(row.parsed) if row.status == Status.SALVAGED else "",
         latency_ms=row.latency_ms or 0.0,
         cost=row.cost,
     )
+
+
+def _tokens(row: InteractionRow) -> Iterator[Token]:
+    at = 0
+    for length, probability in row.tokens:
+        yield Token((row.raw or "")[at : at + length], probability)
+        at += length
 
 
 def _judge(

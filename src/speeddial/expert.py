@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speeddial.calibration import FILE, Calibration
 from speeddial.card import Card
 from speeddial.given import GIVEN
 from speeddial.messages import compact_json
@@ -37,6 +38,8 @@ class Expert:
     """PEFT adapter folder, when it has weights of its own."""
     threshold: float = 0.0
     """Confidence under which its call is escalated."""
+    calibration: Calibration | None = None
+    """Makes its confidence a chance of being right, from ``calibration.json`` beside the card."""
     needs_file: bool = False
     needs: tuple[str, ...] = ()
     """Kinds of `speeddial.given` without which it cannot be phoned."""
@@ -44,6 +47,8 @@ class Expert:
     """Kinds of earlier results that a step of this expert may refer to."""
     next: tuple[str, ...] = ()
     """Experts phoned, in this order, when it cannot serve a step; the generalist comes last by itself."""
+    refuses: bool = True
+    """Whether the typed refusal is always a choice; else only where none of its tools can be called."""
     planned: bool = True
     """Whether the planner may be shown it; else it is called by name, or phoned by another expert."""
     unordered: tuple[str, ...] = ()
@@ -74,10 +79,12 @@ class Expert:
             model=card.text("model", ""),
             adapter=card.folder("adapter") if adapter else None,
             threshold=card.number("threshold", 0.0, at_most=1.0),
+            calibration=Calibration.read(folder / FILE) if (folder / FILE).is_file() else None,
             needs_file=card.flag("needs_file", False),
             needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),
             next=card.texts("next", ()),
+            refuses=card.flag("refuses", True),
             planned=card.flag("planned", True),
             unordered=card.texts("unordered", ()),
             version=card.text("version", "0"),

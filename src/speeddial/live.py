@@ -15,6 +15,7 @@ from speeddial.call import Caller, Registry
 from speeddial.errors import NeedsPerson, SpeeddialError
 from speeddial.events import StepFinished, StepStarted
 from speeddial.exchange import Emit, Exchange, now_text
+from speeddial.judge import ROLE, Criteria, Verdict, given_for
 from speeddial.messages import compact_json
 from speeddial.outcome import CallOutcome, Phone, Used
 from speeddial.plan import Plan
@@ -123,6 +124,10 @@ class Run:
         return self._phone(
             Phone(expert=expert, text=text, key=key, file=file, uses=used, step=number, given=given or {})
         )
+
+    async def judge(self, answer: str, criteria: Criteria, *, asked: str = "") -> Verdict:
+        """Have an answer judged; see `Runner.judge`."""
+        return (await self.phone(ROLE, answer, given=given_for(criteria, asked))).as_type(Verdict)
 
     async def plan(self, task: str = "", *, failures: Sequence[str] = (), attempt: int = 1) -> Plan:
         """Have the planner split a task.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from speeddial.agent import Agent
 from speeddial.errors import NotFound, Problem, ProjectError, SpeeddialError
 from speeddial.expert import Expert
+from speeddial.judge import ROLE, as_expert
 from speeddial.record import Record, open_record
 from speeddial.settings import Settings, project_table
 from speeddial.tool import Tool
@@ -133,11 +134,13 @@ class Project:
         return self._from_cards("agents", "agent.toml", Agent.from_card)
 
     def expert(self, name: str) -> Expert:
-        """One expert.
+        """One expert, or the judge, who is phoned like one.
 
         Raises:
             NotFound: with the names that there are.
         """
+        if name == ROLE and name not in self.experts:
+            return as_expert(self.agents, name)
         if name not in self.experts:
             raise NotFound(f"no expert {name!r}", hint=f"this project has: {', '.join(sorted(self.experts))}")
         return self.experts[name]

@@ -22,6 +22,7 @@ from speeddial.errors import Cancelled, NotFound, RecordError, RunFailed, Speedd
 from speeddial.events import Event, RunFinished, RunStarted
 from speeddial.exchange import Emit, Exchange, Usage, now_text
 from speeddial.given import check_given
+from speeddial.judge import ROLE, Criteria, Verdict, given_for
 from speeddial.live import Run
 from speeddial.messages import compact_json
 from speeddial.outcome import CallOutcome
@@ -313,6 +314,21 @@ class Runner:
             raise result.error
         return result.calls[0]
 
+    async def judge(self, answer: str, criteria: Criteria, *, asked: str = "") -> Verdict:
+        """Have an answer judged; `call` of ``judge`` gives the whole outcome, its confidence too.
+
+        Args:
+            answer: the text to be judged.
+            criteria: what by; see `speeddial.judge.Criteria`.
+            asked: what it is the answer to.
+
+        Raises:
+            NotFound: there is no judge.
+            UserError: the criteria are none.
+            RunFailed: no judge gave a valid verdict.
+        """
+        return (await self.call(ROLE, answer, given=given_for(criteria, asked))).as_type(Verdict)
+
     async def batch(
         self,
         items: Iterable[BatchItem],
@@ -411,6 +427,10 @@ class Runner:
     def call_sync(self, expert: str, text: str, **options: Any) -> CallOutcome:
         """`call`, for code that is not async."""
         return wait_for(self.call(expert, text, **options))
+
+    def judge_sync(self, answer: str, criteria: Criteria, **options: Any) -> Verdict:
+        """`judge`, for code that is not async."""
+        return wait_for(self.judge(answer, criteria, **options))
 
     def stream_sync(self, task: str, **options: Any) -> Iterator[Event]:
         """`stream`, for code that is not async."""

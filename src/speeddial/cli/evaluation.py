@@ -24,6 +24,12 @@ def evaluate(
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Engine of the experts.")] = None,
     planner: Annotated[str | None, typer.Option(metavar="MODEL", help="Engine of the planner.")] = None,
     wrong: Annotated[int, typer.Option(min=0, help="Show so many of the wrong ones.")] = 0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Make its confidence a chance of being right; writes calibration.json."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve the model download.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON: the figures, then the wrong ones.")
@@ -39,6 +45,7 @@ def evaluate(
     from dataclasses import asdict
 
     from speeddial.cli.models import offer_base
+    from speeddial.flywheel import calibrate as calibration
     from speeddial.flywheel.evaluate import evaluate as evaluated
     from speeddial.flywheel.evaluate import lines_of
     from speeddial.project import Project
@@ -51,12 +58,24 @@ def evaluate(
             status.update(f"{done} of {total}")
 
         figures = asyncio.run(evaluated(project, expert, file, limit=limit, seed=seed, progress=progress))
+    calibrated = None
+    if calibrate:
+        specialist = project.expert(expert)
+        calibrated = calibration.calibrated(
+            figures.answers, model=figures.model, adapter=specialist.adapter, data=file, seed=seed
+        )
+        paths = calibration.save(calibrated, specialist.folder)
+        talk().print(f"wrote {plain(' and '.join(map(str, paths)))}")
     if json:
         emit(figures.as_dict())
+        if calibrated is not None:
+            emit(asdict(calibrated.calibration))
         for item in figures.wrong[:wrong]:
             emit(asdict(item))
         return
     for line in lines_of(figures):
+        data(line)
+    for line in calibration.lines_of(calibrated) if calibrated is not None else ():
         data(line)
     for item in figures.wrong[:wrong]:
         talk().print(f"\n{plain(item.input)}\n  expected {plain(item.expected)}\n  got {plain(item.got)}")

@@ -58,6 +58,8 @@ class CallsContract(Contract):
                 continue  # It cannot be called here: there is nothing to choose from.
         if held == self.tools:
             return self
+        if not held:
+            raise ContractViolation([Problem("", "a call of one of the tools", "nothing to choose from")])
         other = CallsContract(held)
         other.schema_hash = self.schema_hash
         other.unbound = self.unbound

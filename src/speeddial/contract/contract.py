@@ -114,17 +114,22 @@ class Contract:
         )
 
     @classmethod
-    def from_schema(cls, schema: Schema, *, name: str = "schema") -> Contract:
+    def from_schema(
+        cls, schema: Schema, *, name: str = "schema", sources: Mapping[str, Source] | None = None
+    ) -> Contract:
         """The contract of a JSON Schema; values stay decoded JSON.
 
         Objects that list their properties and say nothing about others are closed; strings, lists and
         numbers without bounds get the defaults of `speeddial.contract.scalars`.
 
+        Args:
+            sources: what the schema's ``x-copied``, ``x-one-of`` and ``x-excluded`` name.
+
         Raises:
             DefinitionError: not a JSON Schema, or a reference out of it.
         """
         normal = normalised(schema)
-        contract = cls(prepared(normal), name=name, after=[])
+        contract = cls(prepared(normal), name=name, after=[], sources=sources)
         if needs_jsonschema(normal):
             well_formed(normal)
             contract._also = normal

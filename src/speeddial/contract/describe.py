@@ -6,7 +6,10 @@ from typing import Any
 
 from speeddial.contract.jsontext import write_json
 from speeddial.contract.scalars import LARGEST, LIST_LENGTH, STRING_LENGTH
-from speeddial.contract.schemas import Schema
+from speeddial.contract.schemas import ONE_OF, Schema
+
+_MOST_CHOICES = 12
+"""Shown of a string's choices in one call: a long text has hundreds of numbers to choose from."""
 
 
 def signature(schema: Any, root: Schema) -> str:
@@ -18,6 +21,8 @@ def signature(schema: Any, root: Schema) -> str:
     if "const" in schema:
         return write_json(schema["const"])
     if "enum" in schema:
+        if ONE_OF in schema and len(schema["enum"]) > _MOST_CHOICES:
+            return f"string<one of the {schema[ONE_OF].replace('_', ' ')}>"
         return " | ".join(write_json(choice) for choice in schema["enum"])
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:

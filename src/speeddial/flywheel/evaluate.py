@@ -11,9 +11,12 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from speeddial.calibration import Piece
 from speeddial.call import planner_model
 from speeddial.errors import EngineError, NotFound, SpeeddialError, UserError
+from speeddial.exchange import recorded_completion
 from speeddial.expert import RESULT_KINDS, Expert
+from speeddial.flywheel.calibrate import Answered
 from speeddial.flywheel.cases import Case, Score, read_cases
 from speeddial.project import Project
 from speeddial.record import Record
@@ -48,6 +51,8 @@ class Figures:
     no_extra: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
+    """For calibration; an expert's only."""
 
     def add(self, case: Case, score: Score, got: str, status: str, latency_ms: float) -> None:
         self.cases += 1
@@ -106,7 +111,7 @@ async def evaluate(
     else:
         expert = project.expert(name)
         folder, unordered, model = expert.folder, frozenset(expert.unordered), project.model_of(expert)
-        house = _alone(project, expert, model)
+        house = alone(project, expert, model)
     cases = list(read_cases(data, folder, unordered))
     if not cases:
         raise UserError(f"{data}: no case for {name}", hint="the file's lines are for another expert")
@@ -134,6 +139,8 @@ async def _call(house: Any, record: Record, name: str, case: Case, scratch: Path
     figures.add(
         case, score, str(call.as_dict() if call else outcome.error), outcome.status, outcome.latency_ms
     )
+    pieces = recorded_completion(record.interaction(outcome.interactions[-1])).tokens
+    figures.answers.append(Answered(tuple(Piece(*token) for token in pieces), score.exact))
 
 
 async def _plan(
@@ -172,7 +179,7 @@ class _House:
         return self.experts[name]
 
 
-def _alone(project: Project, expert: Expert, model: str) -> _House:
+def alone(project: Project, expert: Expert, model: str) -> _House:
     """The house where nobody else is phoned: a generalist of the expert's own model is none."""
     settings = replace(
         project.settings, planner=model, sources={**project.settings.sources, "planner": "evaluation"}

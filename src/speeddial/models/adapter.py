@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from speeddial.models.base_graph import FUSED, GROUP_WIDTH, LlamaShape, adapter_
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
 Matrix = npt.NDArray[np.float32]
+
+
+def weights_hash(folder: Path | None) -> str:
+    """``sha256:...`` of an adapter's weights; empty without one."""
+    return f"sha256:{hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()}" if folder else ""
 
 
 def no_adapter(shape: LlamaShape) -> dict[str, Matrix]:

@@ -24,7 +24,7 @@ _ORDINALS = {
     "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
     "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
 }  # fmt: skip
-_CARDINALS = {word: number for number, word in enumerate(_UNITS)} | {
+CARDINALS = {word: number for number, word in enumerate(_UNITS)} | {
     word: 20 + 10 * index for index, word in enumerate(_TENS)
 }
 
@@ -65,7 +65,7 @@ def digits(words: list[str]) -> list[str]:
     out: list[str] = []
     index = 0
     while index < len(words):
-        if words[index] in _CARDINALS:
+        if words[index] in CARDINALS:
             number, is_ordinal, index = _compose(words, index)
             out.append(_as_ordinal(number) if is_ordinal else str(number))
             continue
@@ -77,7 +77,7 @@ def digits(words: list[str]) -> list[str]:
 
 def _compose(words: list[str], index: int) -> tuple[int, bool, int]:
     """The number that starts at `index`, whether it ended as an ordinal, and the index behind it."""
-    total, group = 0, _CARDINALS[words[index]]
+    total, group = 0, CARDINALS[words[index]]
     # `room`: the next word belongs to this number only when it is smaller; after "twenty" come one to nine.
     room = 10 if group >= 20 else 0
     index += 1
@@ -88,8 +88,8 @@ def _compose(words: list[str], index: int) -> tuple[int, bool, int]:
             group, room = group * 100, 100
         elif word == "thousand" and not skip and 0 < group < 1000:
             total, group, room = group * 1000, 0, 1000
-        elif 0 < _CARDINALS.get(word, 0) < room:
-            value = _CARDINALS[word]
+        elif 0 < CARDINALS.get(word, 0) < room:
+            value = CARDINALS[word]
             group, room = group + value, 10 if value >= 20 else 0
         elif _ORDINALS.get(word, room) < room:
             return total + group + _ORDINALS[word], True, index + skip + 1
