@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.floating]
 NONE_SHARE = 0.2
 """Share of messages that are expected to fit no label. CLINC150's own parts have 3 and 18 %."""
 _TEMPERATURES = np.geomspace(0.5, 64, 57)
-_PRIOR_CASES = 10.0
+_PRIOR_CASES = 30.0
 """How many cases the calibration to start from is worth."""
 _CLIP = 30.0
 
