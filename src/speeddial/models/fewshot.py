@@ -8,6 +8,8 @@ calibration comes from the user's own examples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,9 @@ MOST_TEXTS = 3000
 RIDGE = 0.5
 NGRAMS = 0.35
 """Weight of the n-grams beside the embedding, the best of five on CLINC150 with 5 and 10 examples a label."""
+USUAL_TEXTS = 200
+"""How many texts the usual shares of n-grams are worth: a few examples do not tell that "the" is common. With them
+four labels of three examples refuse 91 % of CLINC150's strangers, without 84."""
 START = Calibration(27.0, (8.0, 6.0, -1.8))
 """Of a label set with too few examples to tell: about what 20 labels of CLINC150 come to with 5 to 10 each."""
 
@@ -83,12 +88,20 @@ def texts_of(label: str, examples: Sequence[str]) -> list[str]:
 def _ngrams(texts: Sequence[str]) -> tuple[Floats, Floats]:
     """Inverse document frequencies, shape (columns,), and rows one long, shape (texts, columns)."""
     found = [columns_of(text, COLUMNS) for text in texts]
-    counts = np.bincount(np.concatenate(found), minlength=COLUMNS)
-    rarity = (np.log((1 + len(texts)) / (1 + counts)) + 1).astype(np.float32)
+    counts = np.bincount(np.concatenate(found), minlength=COLUMNS) + USUAL_TEXTS * _usual_shares()
+    rarity = (np.log((1 + USUAL_TEXTS + len(texts)) / (1 + counts)) + 1).astype(np.float32)
     rows = np.zeros((len(texts), COLUMNS), np.float32)
     for row, columns in zip(rows, found, strict=True):
         row[columns] = rarity[columns]
     return rarity, unit(rows)
+
+
+@cache
+def _usual_shares() -> Floats:
+    """Share of requests in general that have an n-gram of each column; `training.triage` writes the file."""
+    from safetensors.numpy import load_file
+
+    return np.asarray(load_file(Path(__file__).with_name("ngrams.safetensors"))["share"], np.float64)
 
 
 class _Ridge:
