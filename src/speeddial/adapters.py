@@ -10,15 +10,18 @@ from speeddial.models import Model, load_model
 
 _BY_FOLDER = frozenset({"transformers", "vllm-offline"})
 
+CLASSIFIER = "classifier"
+"""The engine whose adapters hold label sets, which mean nothing to the others."""
+
 _served: WeakKeyDictionary[Model, list[str]] = WeakKeyDictionary()
 
 
 async def is_tuned(name: str, adapter: Path | None, made_for: str, model: str) -> bool:
     """Whether this model is to be asked with this adapter; if not, its expert is phoned untuned.
 
-    An embedded model takes adapters made for it, a model in a folder takes every adapter (one that does
-    not fit its sizes is an error there), a vLLM server those that it was started with. Other engines
-    take none.
+    An embedded model takes adapters made for it, a classifier those made for classifiers, a model in a folder
+    takes every other (one that does not fit its sizes is an error there), a vLLM server those that it was
+    started with. Other engines take none.
 
     Args:
         name: of the expert or agent, under which a server knows the adapter.
@@ -29,6 +32,8 @@ async def is_tuned(name: str, adapter: Path | None, made_for: str, model: str) -
     engine, _, base = model.partition(":")
     if adapter is None:
         return False
+    if CLASSIFIER in (engine, made_for.partition(":")[0]):
+        return made_for.partition(":")[0] == engine
     if engine == "embedded":
         return not made_for or made_for.partition(":")[2] == base
     if engine == "vllm":

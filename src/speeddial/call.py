@@ -19,7 +19,7 @@ from speeddial.errors import ContractViolation, EngineError, ModelError, NotFoun
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
-from speeddial.given import GIVEN, lacking
+from speeddial.given import GIVEN, lacking, with_defaults
 from speeddial.messages import REFUSE, Message, Status, ToolCall
 from speeddial.models import Completion
 from speeddial.outcome import CallOutcome, Phone
@@ -172,10 +172,12 @@ class Caller:
                 f"file {phone.file!r} was not granted to this run",
                 hint=f"granted: {', '.join(self._files) or 'none'}; give it with --input",
             )
+        phone = replace(phone, given=with_defaults(expert.needs, phone.given, self._registry.workspace))
         if lacked := lacking(expert.needs, phone.given):
             raise UserError(
                 f"{expert.name} needs {lacked}, and none are given: {GIVEN[lacked]}",
-                hint=f'--given FILE.json with {{"{lacked}": ...}}, or that key in the line of --batch',
+                hint=f'--given FILE.json with {{"{lacked}": ...}}, or that key in the line of --batch, or '
+                f"{lacked}.toml in the workspace",
             )
         if expert.needs_file and phone.file is None and "columns" not in phone.given:
             if len(self._files) != 1:
@@ -302,6 +304,8 @@ class Caller:
             adapter=expert.adapter if member.tuned else None,
             adapter_version=expert.version if member.tuned else "",
             tools=prepared.definitions,
+            text=phone.text,
+            given=phone.given,
             step=phone.step,
             escalated_from=trail.escalated_from,
             reason=trail.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -119,6 +119,10 @@ class Question:
     adapter_version: str = ""
     tools: Sequence[Mapping[str, Any]] = ()
     """Tool definitions (name, description, parameters), for training data."""
+    text: str = ""
+    """The words that the messages were made for."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What came beside the words."""
     max_tokens: int = 256
     step: int = 0
     attempt: int = 1
@@ -327,6 +331,8 @@ class Exchange:
                 max_tokens=min(question.max_tokens, max(1, self.usage.tokens_left)),
                 timeout=min(self._settings.transport_timeout, max(0.1, self.usage.seconds_left)),
                 allow_unproven=self._settings.allow_unproven,
+                text=question.text,
+                given=question.given,
             )
             try:
                 return await load_model(question.model).complete(request)

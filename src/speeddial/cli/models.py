@@ -64,12 +64,13 @@ def offer_base(project: Project, yes: bool) -> None:
     Raises:
         EngineUnreachable: it is not there and nobody said yes.
     """
+    from speeddial.models import on_embedded_base
     from speeddial.models.base_model import find_base, require_base
 
     used = {project.model_of(expert) for expert in project.experts.values()} | {project.settings.planner}
     for model in sorted(used):
-        engine, _, name = model.partition(":")
-        if engine != "embedded" or find_base(name) is not None:
+        name = model.partition(":")[2]
+        if not on_embedded_base(model) or find_base(name) is not None:
             continue
         # A question nobody can answer would hang a script, so it is asked on a terminal only.
         asked = sys.stdin.isatty() and sys.stderr.isatty()
@@ -100,7 +101,7 @@ def _pull(name: str, file: Path | None) -> Path:
 
 def _state(model: str) -> str:
     from speeddial.errors import UserError
-    from speeddial.models import ENGINES, missing_packages
+    from speeddial.models import ENGINES, missing_packages, on_embedded_base
     from speeddial.models.base_model import find_base
 
     engine, _, name = model.partition(":")
@@ -108,7 +109,7 @@ def _state(model: str) -> str:
         return "unknown engine"
     if missing := missing_packages(ENGINES[engine]):
         return f"needs {', '.join(missing)}"
-    if engine == "embedded":
+    if on_embedded_base(model):
         try:
             return "here" if find_base(name) is not None else "not pulled: speeddial models pull"
         except UserError as error:

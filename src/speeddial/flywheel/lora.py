@@ -16,10 +16,11 @@ BASE_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 @dataclass(frozen=True, slots=True)
 class LoraShape:
-    """Rank and scale of an adapter, on all seven projections of every layer."""
+    """Rank and scale of an adapter, on all seven projections of every layer, or of the first `layers`."""
 
     r: int = 8
     alpha: int = 16
+    layers: int = 0
 
 
 def load_base(folder: Path, dtype: str = "float32", attention: str = "sdpa") -> Any:
@@ -42,6 +43,7 @@ def attach(base: Any, shape: LoraShape) -> Any:
         bias="none",
         task_type="CAUSAL_LM",
         target_modules=list(PROJECTIONS),
+        layers_to_transform=list(range(shape.layers)) if shape.layers else None,
     )
     return get_peft_model(base, config)
 

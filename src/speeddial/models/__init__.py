@@ -17,6 +17,7 @@ from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 
 __all__ = [
     "ENGINES",
+    "NGRAMS",
     "Canary",
     "Completion",
     "Engine",
@@ -25,6 +26,7 @@ __all__ = [
     "Request",
     "load_model",
     "missing_packages",
+    "on_embedded_base",
 ]
 
 
@@ -44,6 +46,7 @@ class Engine:
 
 ENGINES: dict[str, Engine] = {
     "embedded": Engine("speeddial.models.embedded:EmbeddedModel", "embedded:NAME"),
+    "classifier": Engine("speeddial.models.classifier:ClassifierModel", "classifier:BASE or classifier:ngrams"),
     "scripted": Engine("speeddial.models.scripted:Scripted.named", "scripted[:NAME or FILE.json]"),
     "transformers": Engine(
         "speeddial.models.transformers:TransformersModel",
@@ -59,8 +62,17 @@ ENGINES: dict[str, Engine] = {
     "ollama": Engine("speeddial.models.openai:OllamaModel", "ollama:NAME[@URL]", ("openai",), "openai"),
 }
 
+NGRAMS = "ngrams"
+"""``classifier:ngrams`` goes by the spelling alone and needs no base."""
+
 _loaded: dict[str, Model] = {}
 _loading = threading.Lock()
+
+
+def on_embedded_base(spec: str) -> bool:
+    """Whether a model runs on a base of this package's cache, which can be pulled."""
+    engine, _, name = spec.partition(":")
+    return engine == "embedded" or (engine == "classifier" and name != NGRAMS)
 
 
 def missing_packages(engine: Engine) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from speeddial.errors import UnprovenConstraint
@@ -37,6 +38,10 @@ class Request:
     """Seconds until the engine gives up with `EngineTimeout`."""
     allow_unproven: bool = False
     """Whether it may be sent to an engine whose constraint is not proven."""
+    text: str = ""
+    """The words that the messages were made for, when an expert was phoned; what a classifier reads."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What came beside the words; see `speeddial.given`."""
 
 
 @dataclass(frozen=True)
