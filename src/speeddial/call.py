@@ -494,7 +494,10 @@ def _prepared(tools: list[Tool], context: ToolContext) -> Prepared:
         for name, arguments in shared.tools.items()
     ]
     return Prepared(
-        shared.bound(context.copied_from, context), [line for line in prefaces if line], definitions
+        # Tools of one kind say the same; it is said once.
+        shared.bound(context.copied_from, context),
+        [line for line in dict.fromkeys(prefaces) if line],
+        definitions,
     )
 
 
