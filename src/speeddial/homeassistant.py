@@ -140,7 +140,8 @@ class HomeAssistant:
                 text: str = answer.read().decode()
                 return text
         except urllib.error.HTTPError as error:
-            raise self._said(error, path) from error
+            with error:
+                raise self._said(error, path) from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, TimeoutError):
                 raise TimeoutError(f"{self.url} did not answer within {SECONDS:g} s") from error
