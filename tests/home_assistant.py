@@ -59,7 +59,7 @@ def home_assistant() -> Iterator[Fake]:
             self._answer(401, "401: Unauthorized")
             return False
 
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             if not self._known():
                 return
             if self.path == "/api/states":
@@ -71,7 +71,7 @@ def home_assistant() -> Iterator[Fake]:
             else:
                 self._answer(404, {"message": "Entity not found."})
 
-        def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if not self._known():
                 return

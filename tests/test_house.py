@@ -105,7 +105,7 @@ def test_a_house_is_read_from_toml(tmp_path: Path) -> None:
     path.write_text('[[entities]]\nname = "Lamp"\nid = "light.lamp"\n', encoding="utf-8")
     assert read_house(path).entities[0].domain == "light"
     path.write_text("entities = 3", encoding="utf-8")
-    with pytest.raises(UserError, match="house.toml: entities"):
+    with pytest.raises(UserError, match=r"house\.toml: entities"):
         read_house(path)
     path.write_text("[[", encoding="utf-8")
     with pytest.raises(UserError, match="expected a house in TOML"):

@@ -78,7 +78,9 @@ attributes = { temperature = -4, temperature_unit = "°C" }
 class House(Desk):
     """Calls tools with the request that they were decoded from."""
 
-    given: dict[str, Any] = {}
+    def __init__(self, workspace: Path) -> None:
+        super().__init__(workspace)
+        self.given: dict[str, Any] = {}
 
     def say(self, request: str, tool: str, key: str | None = None, **arguments: Any) -> str:
         return self.called(request, tool, key, **arguments).text
@@ -224,7 +226,7 @@ def test_without_a_house_the_user_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_a_broken_state_file_is_not_overwritten(house: House) -> None:
     (house.workspace / household.STATE_FILE).write_text("{", encoding="utf-8")
-    with pytest.raises(ToolError, match="house_state.json is no JSON"):
+    with pytest.raises(ToolError, match=r"house_state\.json is no JSON"):
         house.say("desk lamp on", "HassTurnOn", name="Desk Lamp")
     assert (house.workspace / household.STATE_FILE).read_text(encoding="utf-8") == "{"
 
@@ -242,7 +244,7 @@ def test_every_case_can_be_decoded_and_reads_the_names_once() -> None:
         assert len(prepared.prefaces) <= 1
 
 
-# --- Home Assistant -------------------------------------------------------------------------------------------
+# --- Home Assistant -----------------------------------------------------------------------------------------
 
 
 class Remote(House):
@@ -326,7 +328,7 @@ def test_faults_of_home_assistant_are_named(
         remote.say("desk lamp on", "HassTurnOn", name="Desk Lamp")
     server.slow = 0.0
     del server.states["light.porch"]
-    with pytest.raises(UserError, match="Home Assistant has no light.porch"):
+    with pytest.raises(UserError, match=r"Home Assistant has no light\.porch"):
         remote.say("porch lamp?", "HassGetState", name="Porch Lamp")
     monkeypatch.setenv(homeassistant.TOKEN, "wrong")
     with pytest.raises(ToolError, match="does not accept the token") as refused:

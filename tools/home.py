@@ -1,6 +1,7 @@
 """Devices of a house, by Home Assistant's intents: what is turned, set, opened, asked for and cleaned.
 
-Names in a call are names of the house that stand in the request, chosen by the grammar (`speeddial.household`).
+Names in a call are names of the house that stand in the request: the grammar admits no others
+(`speeddial.household`).
 """
 
 from __future__ import annotations
@@ -144,8 +145,18 @@ _TURNED = {
     "scene": ("turn_on", ""),
     "script": ("turn_on", "turn_off"),
     **dict.fromkeys(
-        ("automation", "climate", "fan", "humidifier", "input_boolean", "light", "media_player", "remote")
-        + ("siren", "switch", "water_heater"),
+        [
+            "automation",
+            "climate",
+            "fan",
+            "humidifier",
+            "input_boolean",
+            "light",
+            "media_player",
+            "remote",
+            "siren",
+            "switch",
+        ],
         ("turn_on", "turn_off"),
     ),
 }

@@ -44,7 +44,7 @@ class HomeNote(BaseModel):
         return self.did
 
 
-# --- media players -------------------------------------------------------------------------------------------
+# --- media players ------------------------------------------------------------------------------------------
 
 
 def _play(
@@ -156,7 +156,7 @@ def _handled(home: RemoteHome, intent: str, slots: dict[str, str | None], otherw
     return HomeNote(did=home.server.handle(intent, given) or otherwise)
 
 
-# --- lists ---------------------------------------------------------------------------------------------------
+# --- lists --------------------------------------------------------------------------------------------------
 
 
 def _listed(

@@ -2,9 +2,10 @@
 
     python -m training.home DATA OUT [--seed N] [--rows N]
 
-DATA holds home_assistant_intents/, snips/ and clinc150/. OUT receives train.jsonl, and dev_en.jsonl, dev_ru.jsonl
-and dev_zh.jsonl as cases for `speeddial eval home`. The same seed gives the same bytes. Every row has a made-up
-house of its own; what the model reads of it is what the call path writes (`speeddial.house.heading`).
+DATA holds home_assistant_intents/, snips/ and clinc150/. OUT receives train.jsonl, and dev_en.jsonl,
+dev_ru.jsonl and dev_zh.jsonl as cases for `speeddial eval home`. The same seed gives the same bytes. Every
+row has a made-up house of its own, of which the model reads what the call path writes
+(`speeddial.house.heading`).
 """
 
 from __future__ import annotations
@@ -22,19 +23,15 @@ from typing import Any
 
 from speeddial.house import House, Mention, folded, forms_of, heading, house_of, mentions
 from training.home_names import (
-    COMMANDS,
-    FLOORS,
-    ITEMS,
     LANGUAGES,
-    MESSAGES,
+    NUMBERS,
+    POLITE,
     QUERIES,
-    TIMERS,
-    ZONES,
     Name,
     area_name,
     entity_name,
+    words,
 )
-from training.home_sayings import NEVERMIND, NUMBERS, POLITE, STRANGERS
 from training.home_templates import Block, Slot, blocks, draw, value_of
 from training.organizer import compact, read, write
 
@@ -101,13 +98,15 @@ _TOLD_APART = (
 )
 """Classes of binary sensors that the words of a request tell apart, so that one name may have several."""
 _WILDCARDS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "timer_name": TIMERS,
-    "shopping_list_item": ITEMS,
-    "todo_list_item": ITEMS,
-    "message": MESSAGES,
-    "timer_command": COMMANDS,
-    "zone": ZONES,
+    "timer_name": words("timers"),
+    "shopping_list_item": words("items"),
+    "todo_list_item": words("items"),
+    "message": words("messages"),
+    "timer_command": words("commands"),
+    "zone": words("zones"),
 }
+ROUND = (1, 2, 5, 10, 15, 20, 25, 30, 40, 45, 50, 60, 75, 80, 90, 100)
+"""Numbers that people say more often than others."""
 _QUESTIONS = ("HassGet", "HassTimerStatus", "HassClimateGet")
 _WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x30, 0x3A)} | {"%": "％", "?": "？"})
 
@@ -143,8 +142,9 @@ class Recipe:
         self.taken = {
             folded(form)
             for house in self.houses.values()
-            for one in (*house.areas, *house.floors, *house.entities)
-            for form in forms_of(one.name)
+            for name in [one.name for one in (*house.areas, *house.floors)]
+            + [one.name for one in house.entities]
+            for form in forms_of(name)
         }
         dev = read(source / "dev.jsonl.xz")
         self.dev = {language: [row for row in dev if row["lang"] == language] for language in LANGUAGES}
@@ -187,8 +187,9 @@ class Recipe:
             return self._drop(problem)
         return row_of(house, text, block.intent, slots)
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str) -> Json | None:
         self.dropped[why] += 1
+        return None
 
     def bind(self, block: Block, slots: Json, found: Sequence[Mention], house: House, text: str) -> str:
         """Write names as the house does; returns why that cannot be."""
@@ -262,7 +263,7 @@ class Recipe:
         dice = self.dice
         for _ in range(20):
             if kind == "floor":
-                name = Name.fixed(dice.choice(FLOORS[language]))
+                name = Name.fixed(dice.choice(words("floors")[language]))
             elif kind == "area":
                 name = area_name(language, dice)
             else:
@@ -351,7 +352,7 @@ class Recipe:
         if part.list in _WILDCARDS:
             said = dice.choice(_WILDCARDS[part.list][language])
             if part.list == "timer_name" and dice.random() < 0.1:
-                said = dice.choice(ITEMS[language])
+                said = dice.choice(words("items")[language])
             return said, said
         known = block.lists.get(part.list)
         if known is None or "wildcard" in known:
@@ -360,16 +361,15 @@ class Recipe:
             return value_of(dice.choice(known["values"]), dice)
         low, high = known["range"]["from"], known["range"]["to"]
         roll = dice.random()
-        number: int | float = (
-            dice.randint(low, high) if roll < 0.5 else dice.choice((1, 2, 5, 10, 15, 20, 25, 30, 40, 45, 50, 60, 75, 80, 90, 100))
-            if roll < 0.75 else dice.randint(max(1, low), 24)
-        )  # fmt: skip
+        number: int | float = dice.randint(max(1, low), 24)
+        if roll < 0.75:
+            number = dice.randint(low, high) if roll < 0.5 else dice.choice(ROUND)
         if known["range"].get("type") == "temperature":
             number = dice.choice((number, dice.randint(15, 30)))
             if "fractions" in known["range"] and dice.random() < 0.2:
                 number = number + 0.5
-        words = NUMBERS[language]
-        return (words[number] if number in words and dice.random() < 0.1 else str(number)), number  # type: ignore[index]
+        said = NUMBERS[language].get(int(number), "") if number == int(number) else ""
+        return (said if said and dice.random() < 0.1 else str(number)), number
 
     # ---- style ----
 
@@ -417,7 +417,7 @@ class Recipe:
     def nevermind(self, language: str) -> Json:
         dice = self.dice
         house = house_of({"here": area_name(language, dice).nominative} if dice.random() < 0.55 else {})
-        text = dice.choice(NEVERMIND[language])
+        text = dice.choice(words("nevermind")[language])
         text = text[:1].upper() + text[1:] if dice.random() < 0.3 else text
         return row_of(house, text + dice.choice(("", "", ".", "!")), "HassNevermind", {})
 
@@ -473,12 +473,38 @@ def read_json(path: Path) -> Any:
 
 
 ABOUT_HOME = frozenset(
-    (
-        "smart_home timer weather time date shopping_list shopping_list_update todo_list todo_list_update play_music "
-        "next_song change_volume alarm reminder reminder_update greeting goodbye cancel what_song no yes maybe repeat "
-        "who_made_you what_can_i_ask_you are_you_a_bot where_are_you_from what_are_your_hobbies what_is_your_name "
-        "thank_you"
-    ).split(),
+    [
+        "smart_home",
+        "timer",
+        "weather",
+        "time",
+        "date",
+        "shopping_list",
+        "shopping_list_update",
+        "todo_list",
+        "todo_list_update",
+        "play_music",
+        "next_song",
+        "change_volume",
+        "alarm",
+        "reminder",
+        "reminder_update",
+        "greeting",
+        "goodbye",
+        "cancel",
+        "what_song",
+        "no",
+        "yes",
+        "maybe",
+        "repeat",
+        "who_made_you",
+        "what_can_i_ask_you",
+        "are_you_a_bot",
+        "where_are_you_from",
+        "what_are_your_hobbies",
+        "what_is_your_name",
+        "thank_you",
+    ],
 )
 """Intents of CLINC150 that `home` serves, or that could be meant for it."""
 
@@ -553,7 +579,7 @@ def main() -> None:
     for language in LANGUAGES:
         wanted = int(options.rows * SHARE[language])
         own = [row["text"] for row in clinc if row["intent"] not in ABOUT_HOME] if language == "en" else []
-        made = rows_of(recipe, language, wanted, [*own, *STRANGERS[language]])
+        made = rows_of(recipe, language, wanted, [*own, *words("strangers")[language]])
         rows |= {f"home-{language}-{number}": row for number, row in enumerate(made)}
     identified = [{"id": identity, **row} for identity, row in rows.items()]
     recipe.dice.shuffle(identified)

@@ -89,7 +89,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
 
 
-# --- parsing: a node is (kind, children or text) -------------------------------------------------------------
+# --- parsing: a node is (kind, children or text)
 
 _Node = tuple[str, Any]
 

@@ -1,7 +1,8 @@
 """Home Assistant over its REST API: the house it knows, the states of its entities, services and intents.
 
-It is configured by the environment alone, under the names of Home Assistant's own command line: ``HASS_SERVER``
-(``http://homeassistant.local:8123``) and ``HASS_TOKEN``, a long-lived access token, which is written nowhere.
+It is configured by the environment alone, under the names of Home Assistant's own command line:
+``HASS_SERVER`` (``http://homeassistant.local:8123``) and ``HASS_TOKEN``, a long-lived access token, which is
+written nowhere.
 API: https://developers.home-assistant.io/docs/api/rest, and ``/api/intent/handle`` of its intent integration.
 """
 
@@ -136,7 +137,7 @@ class HomeAssistant:
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - configured: http(s)
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 text: str = answer.read().decode()
                 return text
         except urllib.error.HTTPError as error:

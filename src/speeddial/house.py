@@ -1,4 +1,4 @@
-"""A house: its floors, areas, devices and people, as a user describes them, and which of them a text names."""
+"""A house: its floors, areas, devices and people, as a user describes them; which of them a text names."""
 
 from __future__ import annotations
 
