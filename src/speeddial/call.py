@@ -508,7 +508,8 @@ def _prepared(tools: list[Tool], context: ToolContext, *, refuse: bool = True) -
         {"name": name, "description": said[name], "parameters": arguments.schema}
         for name, arguments in shared.tools.items()
     ]
-    return Prepared(bound, [line for line in prefaces if line], definitions)
+    # Tools of one kind say the same; it is said once.
+    return Prepared(bound, [line for line in dict.fromkeys(prefaces) if line], definitions)
 
 
 def _union(contracts: Mapping[str, Contract], *, refuse: bool) -> CallsContract:
