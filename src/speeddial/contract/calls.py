@@ -9,13 +9,14 @@ from typing import Any
 
 from speeddial.contract import describe
 from speeddial.contract.binding import Bound
+from speeddial.contract.check import check
 from speeddial.contract.contract import Contract
 from speeddial.contract.example import with_example
 from speeddial.contract.foreign import ordered
 from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import Schema, join, rewrite
 from speeddial.errors import ContractViolation, DefinitionError, Problem
-from speeddial.messages import REFUSE, ToolCall
+from speeddial.messages import REFUSE, ToolCall, ToolCalls
 
 _NAMED = re.compile(r'"name"\s*:\s*"(\w{1,64})"')
 """Where a text that is no JSON says which tool is meant."""
@@ -43,6 +44,8 @@ class CallsContract(Contract):
         full: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
         if definitions:
             full = {**full, "$defs": definitions}
+        self._one = full
+        """What one call is, by which calls are checked and told apart."""
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(full, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after)
 
@@ -55,7 +58,7 @@ class CallsContract(Contract):
                 continue  # It cannot be called here: there is nothing to choose from.
         if held == self.tools:
             return self
-        other = CallsContract(held)
+        other = self._of(held)
         other.schema_hash = self.schema_hash
         other.unbound = self.unbound
         parts = [contract.held or Bound() for contract in held.values()]
@@ -65,6 +68,10 @@ class CallsContract(Contract):
         )
         return other
 
+    def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
+        """A contract of this kind over these tools."""
+        return CallsContract(tools)
+
     def _form(self, held: Bound) -> Any:
         # Tools for which there is nothing to choose from are left out, others take nothing from this call.
         taken = tuple((name, contract.held is not None) for name, contract in self.tools.items())
@@ -72,7 +79,10 @@ class CallsContract(Contract):
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
-        problems = self._check_schema(value)
+        return self._check_call(value, self._one)
+
+    def _check_call(self, value: Any, schema: Schema) -> list[Problem]:
+        problems = check(value, schema, schema)
         if problems:
             return problems
         return [
@@ -80,14 +90,14 @@ class CallsContract(Contract):
             for problem in self.tools[value["name"]].check(value["arguments"])
         ]
 
-    def load(self, value: Any) -> ToolCall:
+    def load(self, value: Any) -> Any:
         problems = self.check(value)
         if problems:
-            told = with_example(problems, self.full_schema, value)
+            told = with_example(problems, self._one, value)
             raise ContractViolation(told, example=self._example_for(value))
         return ToolCall(value["name"], value["arguments"])
 
-    def parse(self, text: str) -> ToolCall:
+    def parse(self, text: str) -> Any:
         from speeddial.contract.jsontext import parse_json
 
         try:
@@ -101,12 +111,15 @@ class CallsContract(Contract):
         except ContractViolation as error:
             raise ContractViolation(error.problems, example=error.example, raw=text) from None
 
-    def dump(self, value: ToolCall | dict[str, Any]) -> str:
+    def dump(self, value: Any) -> str:
         """Compact JSON of a call, keys in the schema's order."""
-        written = value.as_dict() if isinstance(value, ToolCall) else value
+        written = value.as_dict() if isinstance(value, ToolCall | ToolCalls) else value
         problems = self.check(written)
         if problems:
             raise ContractViolation(problems)
+        return self._written(written)
+
+    def _written(self, written: dict[str, Any]) -> str:
         contract = self.tools[written["name"]]
         arguments = ordered(written["arguments"], contract.full_schema, contract.full_schema)
         return write_json({"name": written["name"], "arguments": arguments})
