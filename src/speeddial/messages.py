@@ -43,6 +43,15 @@ class ToolCall:
         """The refusal's reason; empty for other calls."""
         return str(self.arguments.get("reason", "")) if self.is_refusal else ""
 
+    @property
+    def is_question(self) -> bool:
+        return self.name == ASK
+
+    @property
+    def question(self) -> str:
+        """The words of a question; empty for other calls."""
+        return str(self.arguments.get("question", "")) if self.is_question else ""
+
     def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "arguments": self.arguments}
 
@@ -55,6 +64,15 @@ class ToolCalls:
 
     def as_dict(self) -> dict[str, Any]:
         return {"calls": [call.as_dict() for call in self.calls]}
+
+
+def answer_of(value: Any) -> Any:
+    """A decoded answer in its type: `ToolCall` or `ToolCalls`; what is neither stays as it is."""
+    calls = calls_in(value)
+    if calls is None or any(call.keys() != {"name", "arguments"} for call in calls):
+        return value
+    several = tuple(ToolCall(**call) for call in calls)
+    return ToolCalls(several) if "calls" in value else several[0]
 
 
 def calls_in(answer: Any) -> list[dict[str, Any]] | None:

@@ -82,7 +82,8 @@ class SeveralCallsContract(CallsContract):
     def _written(self, written: dict[str, Any]) -> str:
         if "calls" not in written:
             return super()._written(written)
-        return f'{{"calls":[{",".join(super(SeveralCallsContract, self)._written(call) for call in written["calls"])}]}}'
+        one = super()._written
+        return '{"calls":[' + ",".join(one(call) for call in written["calls"]) + "]}"
 
     def describe(self) -> str:
         """How to answer; what can be called stands above the request."""
