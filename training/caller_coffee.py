@@ -74,7 +74,10 @@ def _order(
         if not option:
             return None
         chosen.append({kind: str(one["attribute_id"]).replace("-", " "), value: option})
-    added = [_as_said(_ID.sub("", str(one.get("addon_id", ""))).replace("-", " "), text) for one in args.get("addons") or ()]
+    added = [
+        _as_said(_ID.sub("", str(one.get("addon_id", ""))).replace("-", " "), text)
+        for one in args.get("addons") or ()
+    ]
     if not all(added) or any(one.get("option") != "ADD" for one in args.get("addons") or ()):
         return None
     return order | ({attributes: chosen} if chosen else {}) | ({extras: added} if added else {})
@@ -101,8 +104,16 @@ def _tool(wording: tuple[str, ...]) -> Definition:
             "properties": {
                 item: {"type": "string", "description": "As on the menu"},
                 quantity: {"type": "integer", "minimum": 1},
-                attributes: {"type": "array", "items": entry, "description": "Such as hot or iced, milk options, size"},
-                extras: {"type": "array", "items": {"type": "string"}, "description": "Sauces and shots to add"},
+                attributes: {
+                    "type": "array",
+                    "items": entry,
+                    "description": "Such as hot or iced, milk options, size",
+                },
+                extras: {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Sauces and shots to add",
+                },
             },
             "required": [item, quantity],
         },

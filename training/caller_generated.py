@@ -11,7 +11,18 @@ from training.caller_values import listed
 ROWS_OF_A_TOOLSET = 6
 KINDS = {"call": 0.46, "same": 0.12, "different": 0.12, "ask": 0.15, "refuse": 0.15}
 _AND = (" and ", ". Also, ", ", then ", ". Then ", "; ", " and also ")
-_POLITE = ("{}", "{}", "{}", "{}", "please {}", "can you {}", "could you {}?", "{} please", "{}, thanks", "hey, {}")
+_POLITE = (
+    "{}",
+    "{}",
+    "{}",
+    "{}",
+    "please {}",
+    "can you {}",
+    "could you {}?",
+    "{} please",
+    "{}, thanks",
+    "hey, {}",
+)
 
 
 class Worded:
@@ -102,7 +113,9 @@ def rows(
         shown = [Worded(spec, rng) for spec in rng.sample(list(specs), min(len(specs), size))]
         more = [tool for tool in rng.sample(list(strangers), rng.choice([0, 0, 1, 1, 2])) if strangers]
         names = {one.name for one in shown}
-        tools = shuffled([*(one.definition for one in shown), *(tool for tool in more if tool["name"] not in names)], rng)
+        tools = shuffled(
+            [*(one.definition for one in shown), *(tool for tool in more if tool["name"] not in names)], rng
+        )
         away = [spec for spec in specs if all(spec is not one.spec for one in shown)]
         for _ in range(ROWS_OF_A_TOOLSET):
             kind = rng.choices(list(kinds), list(kinds.values()))[0]

@@ -8,14 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from speeddial.contract import ContractViolation, SeveralCallsContract, several_calls
+from speeddial.contract import Contract, ContractViolation, SeveralCallsContract, several_calls
 from speeddial.contract.toolline import tool_line
-from speeddial.definition import tool_of
 
 Row = dict[str, Any]
 Definition = dict[str, Any]
 Call = dict[str, Any]
-PROMPT = Path(__file__).resolve().parents[1] / "experts/caller/prompt.md"
+PROMPT = (
+    (Path(__file__).resolve().parents[1] / "experts/caller/prompt.md").read_text(encoding="utf-8").strip()
+)
 MOST_SHOWN = 6
 
 
@@ -45,21 +46,29 @@ def training_row(case: Row) -> Row:
     definitions, calls = compact(case["tools"]), case["calls"]
     answer = _contract(definitions).dump({"calls": calls} if len(calls) > 1 else calls[0])
     user = "\n".join([*_lines(definitions), case["input"]])
-    said = [("system", PROMPT.read_text(encoding="utf-8").strip()), ("user", user), ("assistant", answer)]
+    said = [("system", PROMPT), ("user", user), ("assistant", answer)]
     messages = [{"role": role, "content": content} for role, content in said]
     return {"id": case["id"], "messages": messages, "source": case["source"]}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _contract(definitions: str) -> SeveralCallsContract:
-    tools = [tool_of(item) for item in json.loads(definitions)]
-    return several_calls({tool.name: tool.contract for tool in tools})
+    # Without `tool_of`, which compiles a grammar for each tool: tens of milliseconds, and tools are many.
+    tools = json.loads(definitions)
+    return several_calls({tool["name"]: _arguments(compact(tool["parameters"])) for tool in tools})
 
 
 @lru_cache(maxsize=4096)
+def _arguments(schema: str) -> Contract:
+    return Contract.from_schema(json.loads(schema), name="arguments")
+
+
+@lru_cache(maxsize=256)
 def _lines(definitions: str) -> tuple[str, ...]:
-    tools = [tool_of(item) for item in json.loads(definitions)]
-    return tuple(tool_line(tool.name, tool.contract.full_schema, tool.description) for tool in tools)
+    return tuple(
+        tool_line(tool["name"], _arguments(compact(tool["parameters"])).full_schema, tool["description"])
+        for tool in json.loads(definitions)
+    )
 
 
 def call(name: str, arguments: Mapping[str, Any]) -> Call:
@@ -67,7 +76,10 @@ def call(name: str, arguments: Mapping[str, Any]) -> Call:
 
 
 def ask(tool: str, argument: str, question: str) -> Call:
-    return call("ask", {"tool": tool, "argument": argument, "question": " ".join(question.split())[:200]})
+    """A question: of what was said, the last sentence that asks."""
+    sentences = re.split(r"(?<=[.!?])\s+", " ".join(question.split()))
+    asking = next((one for one in reversed(sentences) if one.endswith("?")), sentences[-1])
+    return call("ask", {"tool": tool, "argument": argument, "question": asking[:200]})
 
 
 def refuse(wanted: str) -> Call:

@@ -57,7 +57,11 @@ def fault(row: Row, tools: dict[str, Definition]) -> str:
                 return "text not in the request"
             if isinstance(value, str) and re.search(rf"\b{_VAGUE}{re.escape(value.casefold())}(?!\w)", query):
                 return "placeholder"
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and f"{value:g}" not in query.replace(",", ""):
+            if (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and f"{value:g}" not in query.replace(",", "")
+            ):
                 return "number not in the request"
     return ""
 

@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.jsonlines import read_objects
-from training.caller_rows import Call, Definition, Row, ask, call, example, noisy, refuse, shuffled, spoken_name
+from training.caller_rows import (
+    Call,
+    Definition,
+    Row,
+    ask,
+    call,
+    example,
+    noisy,
+    refuse,
+    shuffled,
+    spoken_name,
+)
 
 VARIANTS = 6
 """The original schema and SGD-X's five wordings of it."""
@@ -34,7 +45,8 @@ class Service:
     def __init__(self, original: dict[str, Any], worded: dict[str, Any], numbers: set[str]) -> None:
         self.name: str = original["service_name"]
         self.slots = {
-            slot["name"]: other["name"] for slot, other in zip(original["slots"], worded["slots"], strict=True)
+            slot["name"]: other["name"]
+            for slot, other in zip(original["slots"], worded["slots"], strict=True)
         }
         self.kinds = {
             slot["name"]: _type(slot, f"{self.name}.{slot['name']}" in numbers) for slot in original["slots"]
@@ -46,7 +58,8 @@ class Service:
             names = [*intent["required_slots"], *intent["optional_slots"]]
             self.required[intent["name"]] = intent["required_slots"]
             properties = {
-                self.slots[name]: {**self.kinds[name], "description": notes[self.slots[name]]} for name in names
+                self.slots[name]: {**self.kinds[name], "description": notes[self.slots[name]]}
+                for name in names
             }
             self.tools[intent["name"]] = {
                 "name": other["name"],
@@ -84,9 +97,15 @@ def numbers_in(dialogues: list[Row]) -> set[str]:
 def services(folder: Path, part: str, numbers: set[str]) -> list[dict[str, Service]]:
     """The services of a part in each of the six wordings."""
     original = _schema(folder / f"schema_{part}.json")
-    wordings = [original, *(_schema(folder / f"schema_x_v{number}_{part}.json") for number in range(1, VARIANTS))]
+    wordings = [
+        original,
+        *(_schema(folder / f"schema_x_v{number}_{part}.json") for number in range(1, VARIANTS)),
+    ]
     return [
-        {one["service_name"]: Service(one, other, numbers) for one, other in zip(original, worded, strict=True)}
+        {
+            one["service_name"]: Service(one, other, numbers)
+            for one, other in zip(original, worded, strict=True)
+        }
         for worded in wordings
     ]
 
@@ -110,7 +129,9 @@ def moments(rows: list[Row]) -> Iterator[tuple[str, str, str, str, dict[str, lis
         for number, turn in enumerate(row["turns"][:-1]):
             if turn["s"] != "U":
                 continue
-            states = {service: state for service, state in turn.get("state", {}).items() if state.get("i") != "NONE"}
+            states = {
+                service: state for service, state in turn.get("state", {}).items() if state.get("i") != "NONE"
+            }
             now = next(((service, state["i"]) for service, state in states.items()), ("", ""))
             if len(states) != 1 or len(turn.get("state", {})) != 1 or not now[1]:
                 said, intent = [], ("", "")
@@ -119,12 +140,18 @@ def moments(rows: list[Row]) -> Iterator[tuple[str, str, str, str, dict[str, lis
             intent = now
             following = row["turns"][number + 1]
             asked = [act for act in following.get("acts", ()) if act[0] == "REQUEST"]
-            wanted = f"{asked[0][1]}: {following['t']}" if len(asked) == 1 and len(following["acts"]) == 1 else ""
+            wanted = (
+                f"{asked[0][1]}: {following['t']}" if len(asked) == 1 and len(following["acts"]) == 1 else ""
+            )
             made = [one for one in following.get("calls", ()) if (one["service"], one["method"]) == intent]
             if made or wanted:
                 # A state's values may have been said before the intent began.
                 state = states[intent[0]].get("v", {})
-                used = state if wanted else {name: state.get(name, [value]) for name, value in made[0]["arguments"].items()}
+                used = (
+                    state
+                    if wanted
+                    else {name: state.get(name, [value]) for name, value in made[0]["arguments"].items()}
+                )
                 yield *intent, f"{row['id']}.{number}", " ".join(said), used, wanted
 
 
@@ -168,23 +195,32 @@ def _said_number(values: list[str], folded: str) -> int | float | None:
 
 
 def rows(
-    part: str, all_dialogues: list[Row], wordings: list[dict[str, Service]], rng: random.Random, kept: set[str]
+    part: str,
+    all_dialogues: list[Row],
+    wordings: list[dict[str, Service]],
+    rng: random.Random,
+    kept: set[str],
 ) -> Iterator[Row]:
     """Cases of the services in `kept`: calls, questions and refusals over toolsets that several share."""
     by_service: dict[str, list[Any]] = defaultdict(list)
     for moment in moments(all_dialogues):
         if moment[0] in kept and len(moment[3]) <= _LONGEST:
             by_service[moment[0]].append(moment)
+    groups = []
     for name in sorted(by_service):
         found = by_service[name]
         rng.shuffle(found)
-        for start in range(0, len(found), ROWS_OF_A_TOOLSET):
-            variant = rng.randrange(VARIANTS)
-            service = wordings[variant][name]
-            tools = _toolset(service, wordings, kept, rng)
-            others = [one for one in tools if one not in service.tools.values()]
-            for moment in found[start : start + ROWS_OF_A_TOOLSET]:
-                yield from _case(f"sgd-{part}-{variant}", service, tools, others, moment, rng)
+        groups += [
+            found[start : start + ROWS_OF_A_TOOLSET] for start in range(0, len(found), ROWS_OF_A_TOOLSET)
+        ]
+    rng.shuffle(groups)
+    for group in groups:
+        variant = rng.randrange(VARIANTS)
+        service = wordings[variant][group[0][0]]
+        tools = _toolset(service, wordings, kept, rng)
+        others = [one for one in tools if one not in service.tools.values()]
+        for moment in group:
+            yield from _case(f"sgd-{part}-{variant}", service, tools, others, moment, rng)
 
 
 def _toolset(
@@ -208,7 +244,12 @@ def _toolset(
 
 
 def _case(
-    source: str, service: Service, tools: list[Definition], others: list[Definition], moment: Any, rng: random.Random
+    source: str,
+    service: Service,
+    tools: list[Definition],
+    others: list[Definition],
+    moment: Any,
+    rng: random.Random,
 ) -> Iterator[Row]:
     _, intent, identity, request, state, wanted = moment
     tool = service.tools[intent]

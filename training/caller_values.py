@@ -95,7 +95,12 @@ def day() -> Kind:
     def make(rng: random.Random) -> Said:
         when = date(2025, 1, 1) + timedelta(days=rng.randrange(1500))
         month = MONTHS[when.month - 1]
-        forms = [f"{when.day} {month} {when.year}", f"{month} {when.day}, {when.year}", when.isoformat(), when.isoformat()]
+        forms = [
+            f"{when.day} {month} {when.year}",
+            f"{month} {when.day}, {when.year}",
+            when.isoformat(),
+            when.isoformat(),
+        ]
         return rng.choice(forms), when.isoformat()
 
     return Kind({"type": "string", "format": "date"}, make)
@@ -118,7 +123,9 @@ def clock() -> Kind:
 def code(prefix: str = "") -> Kind:
     def make(rng: random.Random) -> Said:
         letters = "".join(rng.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=rng.randint(1, 3)))
-        value = rng.choice([f"{prefix}{rng.randint(100, 99999)}", f"{prefix}{letters}-{rng.randint(10, 9999)}"])
+        value = rng.choice(
+            [f"{prefix}{rng.randint(100, 99999)}", f"{prefix}{letters}-{rng.randint(10, 9999)}"]
+        )
         return value, value
 
     return Kind({"type": "string"}, make)
@@ -127,7 +134,9 @@ def code(prefix: str = "") -> Kind:
 def mail() -> Kind:
     def make(rng: random.Random) -> Said:
         first, last = rng.choice(NAMES).lower().split()
-        value = f"{first}{rng.choice(['.', '_', ''])}{last}@{rng.choice(['example.org', 'mail.net', 'post.io'])}"
+        value = (
+            f"{first}{rng.choice(['.', '_', ''])}{last}@{rng.choice(['example.org', 'mail.net', 'post.io'])}"
+        )
         return value, value
 
     return Kind({"type": "string", "format": "email"}, make)

@@ -110,7 +110,7 @@ def _shortened(text: str, most: int) -> str:
     text = _SENTENCE.split(_flat(text), maxsplit=1)[0].removesuffix(".")
     if len(text) <= most:
         return text
-    return text[:most].rpartition(" ")[0] or text[:most]
+    return (text[:most].rpartition(" ")[0] or text[:most]).rstrip(" ,;:(")
 
 
 def _flat(text: str) -> str:
