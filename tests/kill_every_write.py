@@ -76,6 +76,13 @@ def script(request: Request) -> dict[str, Any]:
     said = request.messages[-1].content
     with (ROOT / "paid.txt").open("a", encoding="utf-8") as file:
         file.write(json.dumps(said) + "\n")
+    if "all of it" in said:
+        calls = [
+            {"name": "add", "arguments": {"a": 2, "b": 3}},
+            {"name": "note", "arguments": {"text": "milk"}},
+            {"name": "send", "arguments": {"to": "anna"}},
+        ]
+        return {"calls": calls}
     if "Task:" in said:
         steps = [
             {"expert": "adder", "task": "What is 2 and 3?"},

@@ -31,6 +31,17 @@ async def plain(run: Run, task: str) -> str:
 '''
 
 
+SEVERAL = '''
+from speeddial import Run, workflow
+
+
+@workflow
+async def several(run: Run, task: str) -> str:
+    """Three calls in one answer."""
+    return (await run.phone("clerk", "all of it")).text
+'''
+
+
 def effects_with_a_boundary(root: Path) -> None:
     """A kill can also fall between a tool's effect and its return."""
     path = root / "tools/desk.py"
@@ -41,13 +52,18 @@ def effects_with_a_boundary(root: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize("workflow", ["default", "plain"])
+@pytest.mark.parametrize("workflow", ["default", "plain", "several"])
 def test_a_run_killed_at_any_write_finishes_and_pays_and_acts_once(
     make_project: Callable[..., Path], workflow: str
 ) -> None:
     root = make_project(model="scripted:kill", settings='now = "2026-11-22T09:00:00+01:00"\n')
     (root / "workflows/default.py").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
     (root / "workflows/plain.py").write_text(FUNCTION, encoding="utf-8")
+    (root / "workflows/several.py").write_text(SEVERAL, encoding="utf-8")
+    (root / "experts/clerk").mkdir()
+    card = 'summary = "anything"\ntask = "Calls."\ntools = ["*"]\ncalls = "several"\nname = "clerk"\n'
+    (root / "experts/clerk/card.toml").write_text(card, encoding="utf-8")
+    (root / "experts/clerk/prompt.md").write_text("You are clerk.", encoding="utf-8")
     effects_with_a_boundary(root)
     done = subprocess.run(
         [sys.executable, str(HERE / "kill_every_write.py"), str(root), workflow],
@@ -59,7 +75,7 @@ def test_a_run_killed_at_any_write_finishes_and_pays_and_acts_once(
     assert done.returncode == 0, done.stderr
     first, *kills = [json.loads(line) for line in done.stdout.splitlines()]
     assert first["result"]["status"] == "done"
-    assert len(kills) == first["total"] > 20
+    assert len(kills) == first["total"] >= 15
     asked = 0
     for kill in kills:
         if kill.get("never_accepted"):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from speeddial.errors import ModelError, NeedsPerson, SpeeddialError, UserError
 from speeddial.events import ApprovalNeeded, ToolFinished
 from speeddial.exchange import Emit, Exchange, now_text
-from speeddial.messages import Status, ToolCall, compact_json
+from speeddial.messages import Status, ToolCall, ToolCalls, compact_json
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.record import Approval, InteractionRow
 from speeddial.tool import Tool, ToolContext, ToolResult
 
 GRACE_SECONDS = 10.0
 """How long a cancelled run waits for a tool at work, so that its effect is on record."""
+_WORST = (Status.FAILED, Status.REFUSED, Status.ESCALATED)
 ERROR_CHARS = 400
 """Most of an error that is fed back to a model."""
 
@@ -55,13 +58,21 @@ class Actor:
         self._approve_all = approve_all
 
     async def act(
-        self, phone: Phone, tool: Tool, outcome: CallOutcome, context: ToolContext, place: str
+        self,
+        phone: Phone,
+        tool: Tool,
+        outcome: CallOutcome,
+        context: ToolContext,
+        place: str,
+        *,
+        beside: str = "",
     ) -> CallOutcome | ToolFailure:
         """Run the outcome's call, or take from the journal what it gave when it was run before.
 
         Args:
             outcome: with the call as decoded, and the decode's row as its last interaction.
             place: of this try in the run.
+            beside: how the places of the other calls of one answer begin; what became of them is theirs.
 
         Raises:
             NeedsPerson: the tool needs approval, or it was begun and nobody knows how it ended.
@@ -79,7 +90,11 @@ class Actor:
                 return replace(outcome, **vars(decision))
         begun = f"{place}/tool"
         if tool.effect == "external":
-            doubts = self._doubts(phone)
+            doubts = [
+                doubt
+                for doubt in self._doubts(phone)
+                if not beside or doubt.startswith(f"{place}/") or not doubt.startswith(beside)
+            ]
             for doubt in doubts:
                 decision = await self._settle(phone, call, doubt)
                 if decision is not None:
@@ -87,6 +102,57 @@ class Actor:
             begun = f"{place}/tool/{len(doubts)}"
             await self._exchange.begin(begun, tool.effect, call.as_dict())
         return await self._run(phone, tool, outcome, context, place, begun)
+
+    async def act_all(
+        self, phone: Phone, tools: Sequence[Tool], outcome: CallOutcome, context: ToolContext, place: str
+    ) -> CallOutcome | ToolFailure:
+        """Run the parts of an outcome in order, neighbours that only read together; one that fails ends it.
+
+        Args:
+            tools: of the parts.
+
+        Returns:
+            the outcome with its parts; a failure where nothing took effect: all may be tried again.
+
+        Raises:
+            NeedsPerson, UserError, RecordError: see `act`; what was done before is journaled.
+        """
+        done: list[CallOutcome] = []
+        failure: ToolFailure | None = None
+        while len(done) < len(tools) and failure is None:
+            first = len(done)
+            reads = list(takewhile(lambda tool: tool.effect == "read", tools[first:]))
+            together = range(first, first + max(1, len(reads)))
+            ended = await asyncio.gather(
+                *(
+                    self.act(
+                        phone,
+                        tools[number],
+                        outcome.parts[number],
+                        _context_of(context, number),
+                        f"{place}/call{number}",
+                        beside=f"{place}/call",
+                    )
+                    for number in together
+                ),
+                return_exceptions=True,
+            )
+            for one in ended:
+                if isinstance(one, BaseException):
+                    raise one
+            for number, one in zip(together, ended, strict=True):
+                if isinstance(one, ToolFailure):
+                    failure = failure or one
+                    one = replace(outcome.parts[number], status=Status.FAILED, error=one.reason)
+                done.append(one)
+        ran = zip(tools, done, strict=False)
+        if failure and failure.mendable and not any(one.ok and tool.effect != "read" for tool, one in ran):
+            return failure
+        done += [
+            replace(part, status=Status.FAILED, error="not begun: a call before it failed")
+            for part in outcome.parts[len(done) :]
+        ]
+        return _joined(outcome, done)
 
     async def _run(
         self, phone: Phone, tool: Tool, outcome: CallOutcome, context: ToolContext, place: str, begun: str
@@ -178,7 +244,7 @@ class Actor:
     # ---- a person ----
 
     async def approval(
-        self, phone: Phone, call: ToolCall, topic: str, question: str, *, blanket: bool = True
+        self, phone: Phone, call: ToolCall | ToolCalls, topic: str, question: str, *, blanket: bool = True
     ) -> Decision | None:
         """A person's decision: None to go on, else what takes the place of running the tool.
 
@@ -192,13 +258,15 @@ class Actor:
         if self._approve_all and blanket:
             return None
         record, run = self._exchange.record, self._exchange.run
+        calls = call.calls if isinstance(call, ToolCalls) else (call,)
+        names = ", ".join(one.name for one in calls)
         asked = self._asked(topic)
         if asked is None:
             asked = await record.committed(
                 lambda: record.journal.ask(
                     run,
                     phone.step,
-                    f"{question}: {call.name}({_pairs(call.arguments)})",
+                    f"{question}: {', '.join(f'{one.name}({_pairs(one.arguments)})' for one in calls)}",
                     ("approve", "deny", "answer"),
                     topic=topic,
                     details=call.as_dict(),
@@ -210,14 +278,14 @@ class Actor:
         if asked.decision == "answer":
             return Decision(Status.ESCALATED, ToolResult(answer, {}, answer), "person", "")
         if asked.decision == "deny":
-            return Decision(Status.REFUSED, None, "person", f"a person said no to {call.name}")
+            return Decision(Status.REFUSED, None, "person", f"a person said no to {names}")
         self._emit(
             ApprovalNeeded(
                 run_id=self._exchange.run,
                 at=now_text(),
                 step=phone.step,
-                tool=call.name,
-                arguments=call.arguments,
+                tool=names,
+                arguments=calls[0].arguments if len(calls) == 1 else call.as_dict(),
                 question=wanted,
             )
         )
@@ -242,6 +310,25 @@ class Actor:
         question = f"unknown_outcome: {call.name} was begun and may have taken effect; run it again"
         # --yes approves tools, it does not know what happened outside.
         return await self.approval(phone, call, f"{doubt}/unknown_outcome", question, blanket=False)
+
+
+def _context_of(context: ToolContext, number: int) -> ToolContext:
+    """The context of one of several calls: each has an effect, and a key for it, of its own."""
+    key = hashlib.sha256(f"{context.idempotency_key}/{number}".encode()).hexdigest()[:32]
+    return replace(context, idempotency_key=key)
+
+
+def _joined(outcome: CallOutcome, parts: Sequence[CallOutcome]) -> CallOutcome:
+    """The outcome of several calls: done when each has a result."""
+    results = [part.result for part in parts if part.result is not None]
+    rows = dict.fromkeys(row for part in parts for row in part.interactions)
+    joined = replace(outcome, parts=tuple(parts), interactions=tuple(rows))
+    worst = next((kind for kind in _WORST if any(part.status is kind for part in parts)), outcome.status)
+    if len(results) < len(parts):
+        errors = "; ".join(f"{part.call.name}: {part.error}" for part in parts if part.call and not part.ok)
+        return replace(joined, status=worst, error=errors)
+    text = "\n".join(result.text for result in results)
+    return replace(joined, status=worst, result=ToolResult([result.value for result in results], {}, text))
 
 
 def _replayed(outcome: CallOutcome, row: InteractionRow) -> CallOutcome | ToolFailure:

@@ -50,8 +50,8 @@ def compose(
 
 def _result(outcome: CallOutcome, tools: Mapping[str, Tool]) -> str:
     text = outcome.text.strip()
-    tool = tools.get(outcome.call.name) if outcome.call else None
-    if tool is not None and tool.effect != "read":
+    called = [tools[call.name] for call in outcome.calls if call.name in tools]
+    if called and all(tool.effect != "read" for tool in called):
         return text
     asked = outcome.task.strip()
     head = asked if asked.endswith("?") else f"{asked.rstrip('.:')}:"

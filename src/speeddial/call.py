@@ -14,15 +14,16 @@ from typing import Any, Protocol
 from speeddial.act import Actor, ToolFailure
 from speeddial.agent import Agent
 from speeddial.calibration import Piece
-from speeddial.contract import CallsContract, Contract, ResolveContext, problems_text, union_of_calls
-from speeddial.errors import ContractViolation, EngineError, ModelError, NotFound, UserError
+from speeddial.contract import ResolveContext, problems_text
+from speeddial.errors import EngineError, ModelError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
 from speeddial.given import GIVEN, lacking, with_defaults
-from speeddial.messages import REFUSE, Message, Status, ToolCall
+from speeddial.messages import REFUSE, Message, Status, ToolCall, ToolCalls
 from speeddial.models import Completion
 from speeddial.outcome import CallOutcome, Phone
+from speeddial.prepared import Prepared, prepare
 from speeddial.settings import Settings
 from speeddial.tool import Tool, ToolContext
 
@@ -32,10 +33,6 @@ LONGEST_REPEATED = 1000
 """Characters of a request that is said again with the error; a longer one would fill the context."""
 OUTCOME = "outcome"
 """Effect under which the journal keeps how a request came out."""
-
-# A union is put together from the same tools on every call, and its grammar is compiled once for it.
-_UNIONS: dict[tuple[bool, tuple[tuple[Any, ...], ...]], CallsContract] = {}
-_MOST_UNIONS = 256
 
 
 class Registry(Protocol):
@@ -75,16 +72,6 @@ class _GaveUp:
     engine: bool = False
     unsure_try: int | None = None
     """Number of the try whose valid call is in doubt; see `_doubt`."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a decode of one expert needs besides the words."""
-
-    contract: Contract
-    prefaces: list[str]
-    definitions: list[dict[str, Any]]
-    """Tools as training data shows them, the refusal among them: name, description, parameters."""
 
 
 @dataclass
@@ -325,7 +312,14 @@ class Caller:
                 feedback = problems_text(reply.error.problems)
             else:
                 ended = await self._take(
-                    phone, member, reply, context, f"{place}/{number}", trail, sure=number == unsure_try
+                    phone,
+                    member,
+                    reply,
+                    prepared.tools,
+                    context,
+                    f"{place}/{number}",
+                    trail,
+                    sure=number == unsure_try,
                 )
                 if not isinstance(ended, ToolFailure):
                     return ended
@@ -341,47 +335,54 @@ class Caller:
         phone: Phone,
         member: _Member,
         reply: Reply,
+        tools: Mapping[str, Tool],
         context: ToolContext,
         place: str,
         trail: _Trail,
         *,
         sure: bool,
     ) -> CallOutcome | _GaveUp | ToolFailure:
-        """Act on a valid call.
+        """Act on a valid answer.
 
         Args:
             sure: take it whatever its confidence, and though it was salvaged.
         """
-        call: ToolCall = reply.value
-        if call.is_refusal:
-            return _GaveUp(call.reason, refused=True, interaction=reply.interaction)
-        self._emit(
-            CallDecoded(
-                run_id=self._exchange.run,
-                at=now_text(),
-                step=phone.step,
-                expert=member.name,
-                model=reply.completion.model,
-                name=call.name,
-                arguments=call.arguments,
-                status=str(reply.status),
-                confidence=_confidence(member, reply.completion),
-                latency_ms=reply.completion.latency_ms,
-                unproven=reply.completion.receipt.unproven,
+        answer: ToolCall | ToolCalls = reply.value
+        if isinstance(answer, ToolCall) and answer.is_refusal:
+            return _GaveUp(answer.reason, refused=True, interaction=reply.interaction)
+        outcome = _outcome(phone, member, reply, tuple(trail.interactions))
+        if isinstance(answer, ToolCall) and answer.is_question:
+            return replace(outcome, error=answer.question)
+        for call in outcome.calls:
+            self._emit(
+                CallDecoded(
+                    run_id=self._exchange.run,
+                    at=now_text(),
+                    step=phone.step,
+                    expert=member.name,
+                    model=reply.completion.model,
+                    name=call.name,
+                    arguments=call.arguments,
+                    status=str(reply.status),
+                    confidence=outcome.confidence,
+                    latency_ms=reply.completion.latency_ms,
+                    unproven=reply.completion.receipt.unproven,
+                )
             )
-        )
-        tool = self._registry.tools[call.name]
-        doubt = "" if sure else _doubt(reply, member, tool)
+        called = [tools[call.name] for call in outcome.calls]
+        doubt = "" if sure else _doubt(reply, member, called)
         if doubt:
             number = 2 if place.endswith("/2") else 1
             return _GaveUp(doubt, interaction=reply.interaction, unsure_try=number)
-        outcome = _outcome(phone, member, reply, tuple(trail.interactions))
         if not self._execute:
             # A shape is read off the step's file, which may be large.
-            resolving = asyncio.to_thread(_resolved, tool, call, context) if tool.shape else None
-            resolved = await resolving if resolving else _resolved(tool, call, context)
-            return replace(outcome, resolved=resolved)
-        ended = await self._actor.act(phone, tool, outcome, context, place)
+            if any(tool.shape for tool in called):
+                return await asyncio.to_thread(_only_decoded, outcome, called, context)
+            return _only_decoded(outcome, called, context)
+        if isinstance(answer, ToolCalls):
+            ended = await self._actor.act_all(phone, called, outcome, context, place)
+        else:
+            ended = await self._actor.act(phone, called[0], outcome, context, place)
         if isinstance(ended, CallOutcome):
             trail.interactions[:] = ended.interactions
         return ended
@@ -398,11 +399,10 @@ class Caller:
         )
         if not self._execute:
             return unsure
-        call: ToolCall = reply.value
         # --yes approves what a model meant to do; what was cut off nobody has read to its end.
         blanket = reply.status is not Status.SALVAGED
         decision = await self._actor.approval(
-            phone, call, f"{place}/unsure", f"{member.name} is {why.reason}", blanket=blanket
+            phone, reply.value, f"{place}/unsure", f"{member.name} is {why.reason}", blanket=blanket
         )
         if decision is not None:
             return replace(unsure, **vars(decision))
@@ -427,11 +427,14 @@ class Caller:
         )
 
     async def _prepare(self, expert: Expert, context: ToolContext) -> Prepared:
-        tools = [self._registry.tools[name] for name in expert.tools]
-        # These read the step's file, which may be large, or the workspace.
-        if any(tool.shape or tool.preface or tool.contract.sources for tool in tools):
-            return await asyncio.to_thread(_prepared, tools, context, refuse=expert.refuses)
-        return _prepared(tools, context, refuse=expert.refuses)
+        prepared = await prepare(expert, context, self._registry.tools)
+        bare = [tool.name for tool in prepared.tools.values() if not tool.runnable]
+        if bare and self._execute:
+            raise UserError(
+                f"{expert.name}: {', '.join(bare)} came as a schema, and there is nothing here to run",
+                hint="--no-execute decodes the calls; or make it a tool of the project, in tools/",
+            )
+        return prepared
 
 
 def planner_model(registry: Registry) -> str:
@@ -452,9 +455,9 @@ def _confidence(member: _Member, completion: Completion) -> float | None:
     return calibration.confidence([Piece(*token) for token in completion.tokens])
 
 
-def _doubt(reply: Reply, member: _Member, tool: Tool) -> str:
+def _doubt(reply: Reply, member: _Member, tools: Sequence[Tool]) -> str:
     """Why a valid call is taken only if nobody gives a better one and a person agrees; empty for none."""
-    if reply.status is Status.SALVAGED and tool.effect != "read":
+    if reply.status is Status.SALVAGED and any(tool.effect != "read" for tool in tools):
         return "cut off before the end of its answer"
     confidence, threshold = _confidence(member, reply.completion), member.expert.threshold
     if confidence is not None and confidence < threshold:
@@ -463,18 +466,21 @@ def _doubt(reply: Reply, member: _Member, tool: Tool) -> str:
 
 
 def _outcome(phone: Phone, member: _Member, reply: Reply, interactions: tuple[int, ...]) -> CallOutcome:
-    return CallOutcome(
+    outcome = CallOutcome(
         status=reply.status,
         expert=phone.expert,
         served_by=member.name,
         task=phone.text,
         step=phone.step,
-        call=reply.value,
         confidence=_confidence(member, reply.completion),
         receipt=reply.completion.receipt,
         interactions=interactions,
         model=reply.completion.model,
     )
+    answer: ToolCall | ToolCalls = reply.value
+    if isinstance(answer, ToolCalls):
+        return replace(outcome, parts=tuple(replace(outcome, call=call) for call in answer.calls))
+    return replace(outcome, call=answer)
 
 
 def _messages(phone: Phone, member: _Member, prepared: Prepared) -> tuple[Message, ...]:
@@ -492,37 +498,13 @@ def _feedback(feedback: str, request: str) -> Message:
     return Message("user", f"Wrong:\n{feedback}{again}")
 
 
-def _prepared(tools: list[Tool], context: ToolContext, *, refuse: bool = True) -> Prepared:
-    contracts = {tool.name: tool.contract_for(context) for tool in tools}
-    prefaces = [tool.preface(context) for tool in tools if tool.preface is not None]
-    shared = _union(contracts, refuse=refuse)
-    try:
-        bound = shared.bound(context.copied_from, context)
-    except ContractViolation:
-        shared = _union(contracts, refuse=True)
-        bound = shared.bound(context.copied_from, context)
-    said = {tool.name: tool.description for tool in tools} | {
-        REFUSE: "Say why no tool here serves the request."
-    }
-    definitions = [
-        {"name": name, "description": said[name], "parameters": arguments.schema}
-        for name, arguments in shared.tools.items()
+def _only_decoded(outcome: CallOutcome, tools: Sequence[Tool], context: ToolContext) -> CallOutcome:
+    """The outcome with what its tools would receive."""
+    ended = [
+        replace(one, resolved=_resolved(tool, one.call, context) if one.call else None)
+        for one, tool in zip(outcome.each, tools, strict=True)
     ]
-    # Tools of one kind say the same; it is said once.
-    return Prepared(bound, [line for line in dict.fromkeys(prefaces) if line], definitions)
-
-
-def _union(contracts: Mapping[str, Contract], *, refuse: bool) -> CallsContract:
-    names = tuple(
-        (name, contract.schema_hash, *contract.sources.values()) for name, contract in contracts.items()
-    )
-    shared = _UNIONS.get((refuse, names))
-    if shared is None:
-        shared = union_of_calls(contracts, refuse=refuse)
-        if len(_UNIONS) >= _MOST_UNIONS:
-            _UNIONS.clear()
-        _UNIONS[refuse, names] = shared
-    return shared
+    return replace(outcome, parts=tuple(ended)) if outcome.parts else ended[0]
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

@@ -84,8 +84,8 @@ class Card:
         value: Mapping[str, Any] = self._get(key, {}, dict, "a table")
         return value
 
-    def choice(self, key: str, valid: Sequence[str]) -> str:
-        value = self.text(key)
+    def choice(self, key: str, valid: Sequence[str], default: Any = _REQUIRED) -> str:
+        value = self.text(key, default)
         if value not in valid:
             self._wrong(key, "a known word", repr(value), valid)
         return value

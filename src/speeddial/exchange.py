@@ -22,7 +22,7 @@ from speeddial.errors import (
     SpeeddialError,
 )
 from speeddial.events import Event
-from speeddial.messages import Message, Status, ToolCall, compact_json
+from speeddial.messages import Message, Status, ToolCall, ToolCalls, compact_json
 from speeddial.models import Completion, Receipt, Request, load_model
 from speeddial.models.model import Token
 from speeddial.record import InteractionRow, JournalKey, Record, taken_over
@@ -392,13 +392,20 @@ def _judge(
         status = Status.SALVAGED
     elif isinstance(value, ToolCall) and value.is_refusal:
         status = Status.REFUSED
+    elif isinstance(value, ToolCall) and value.is_question:
+        status = Status.QUESTION
     else:
         status = Status.EXACT if attempt == 1 else Status.CORRECTED
     return Reply(interaction, completion, value, status, rows=(interaction,))
 
 
 def _names_its_tool(text: str, value: Any) -> bool:
-    """Whether a cut-off text got as far as the name; a call whose very tool was made up is no call."""
+    """Whether a cut-off text got as far as the name; a call whose very tool was made up is no call.
+
+    Of several calls nobody knows how many were meant.
+    """
+    if isinstance(value, ToolCalls):
+        return False
     return not isinstance(value, ToolCall) or compact_json(value.name) in text.partition('"name"')[2]
 
 

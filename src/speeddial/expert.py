@@ -15,6 +15,9 @@ from speeddial.messages import compact_json
 from speeddial.tool import Tool
 
 RESULT_KINDS = ("scalar", "table", "text")
+CALLS = ("one", "several")
+ANY_TOOL = "*"
+"""In place of names in a card: every tool that the project has."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Expert:
     when_to_call: tuple[str, ...]
     """Example requests; retrieval over a large registry searches them."""
     tools: tuple[str, ...]
+    """Their names; see `ANY_TOOL`."""
     prompt: str
     """The system prompt, fixed, so that an engine can keep its state."""
     folder: Path
@@ -40,6 +44,9 @@ class Expert:
     """Confidence under which its call is escalated."""
     calibration: Calibration | None = None
     """Makes its confidence a chance of being right, from ``calibration.json`` beside the card."""
+    calls: str = "one"
+    """``one`` call answers a request, or ``several``: then tools may be given with it, those that fit it best
+    stand above it, and a question for a missing argument is an answer too."""
     needs_file: bool = False
     needs: tuple[str, ...] = ()
     """Kinds of `speeddial.given` without which it cannot be phoned."""
@@ -80,6 +87,7 @@ class Expert:
             adapter=card.folder("adapter") if adapter else None,
             threshold=card.number("threshold", 0.0, at_most=1.0),
             calibration=Calibration.read(folder / FILE) if (folder / FILE).is_file() else None,
+            calls=card.choice("calls", CALLS, CALLS[0]),
             needs_file=card.flag("needs_file", False),
             needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),

@@ -12,6 +12,9 @@ Role = Literal["system", "user", "assistant", "tool"]
 REFUSE = "refuse"
 """Name of the typed refusal, a call like any other: ``{"name":"refuse","arguments":{"reason":...}}``."""
 
+ASK = "ask"
+"""Name of the typed question: ``{"name":"ask","arguments":{"tool":...,"argument":...,"question":...}}``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -40,8 +43,52 @@ class ToolCall:
         """The refusal's reason; empty for other calls."""
         return str(self.arguments.get("reason", "")) if self.is_refusal else ""
 
+    @property
+    def is_question(self) -> bool:
+        return self.name == ASK
+
+    @property
+    def question(self) -> str:
+        """The words of a question; empty for other calls."""
+        return str(self.arguments.get("question", "")) if self.is_question else ""
+
     def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "arguments": self.arguments}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """Several calls in one answer, in the order in which they are to take effect."""
+
+    calls: tuple[ToolCall, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"calls": [call.as_dict() for call in self.calls]}
+
+
+def answer_of(value: Any) -> Any:
+    """A decoded answer in its type: `ToolCall` or `ToolCalls`; what is neither stays as it is."""
+    calls = calls_in(value)
+    if calls is None or any(call.keys() != {"name", "arguments"} for call in calls):
+        return value
+    several = tuple(ToolCall(**call) for call in calls)
+    return ToolCalls(several) if "calls" in value else several[0]
+
+
+def calls_in(answer: Any) -> list[dict[str, Any]] | None:
+    """The calls of a decoded answer as JSON, one or several; None when it is no call.
+
+    Args:
+        answer: ``{"name", "arguments"}`` or ``{"calls": [...]}``.
+    """
+    if not isinstance(answer, dict):
+        return None
+    calls = answer["calls"] if answer.keys() == {"calls"} else [answer]
+    if not isinstance(calls, list) or not calls:
+        return None
+    if not all(isinstance(call, dict) and isinstance(call.get("name"), str) for call in calls):
+        return None
+    return calls
 
 
 class Status(StrEnum):

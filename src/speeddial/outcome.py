@@ -57,7 +57,9 @@ class CallOutcome:
     """The request."""
     step: int = 1
     call: ToolCall | None = None
-    """As decoded; None when nobody gave a valid call."""
+    """As decoded; None when nobody gave a valid call, and of several calls."""
+    parts: tuple[CallOutcome, ...] = ()
+    """How each of several calls came out, in order; empty for one call."""
     resolved: dict[str, Any] | None = None
     """The arguments as the tool received them."""
     result: ToolResult | None = None
@@ -74,6 +76,22 @@ class CallOutcome:
     def ok(self) -> bool:
         """Whether there is a result."""
         return self.result is not None
+
+    @property
+    def each(self) -> tuple[CallOutcome, ...]:
+        """The outcome of each call: the parts, or this one."""
+        return self.parts or (self,)
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls as decoded; none of a refusal or question."""
+        made = (one.call for one in self.each if one.call is not None)
+        return tuple(call for call in made if not call.is_refusal and not call.is_question)
+
+    @property
+    def question(self) -> str:
+        """What the expert asks the person; empty when it asks nothing."""
+        return self.call.question if self.call is not None else ""
 
     @property
     def text(self) -> str:
@@ -106,10 +124,17 @@ class CallOutcome:
             raise RunFailed(f"{self.expert}: the result {self.text!r} is not of type {name}") from error
 
     def as_call(self) -> dict[str, Any]:
-        """Its form in final records: step, expert, name, arguments, resolved, status, result."""
+        """Its form in final records: step, expert, name, arguments, resolved, status, result.
+
+        Of several calls: ``calls``, each in this form.
+        """
         line: dict[str, Any] = {"step": self.step, "expert": self.expert}
         if self.call is not None:
             line |= self.call.as_dict()
+        if self.question:
+            line["question"] = self.question
+        if self.parts:
+            line["calls"] = [part.as_call() for part in self.parts]
         if self.resolved is not None:
             line["resolved"] = self.resolved
         line["status"] = str(self.status)

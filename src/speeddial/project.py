@@ -10,6 +10,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from speeddial.agent import Agent
 from speeddial.errors import NotFound, Problem, ProjectError, SpeeddialError
-from speeddial.expert import Expert
+from speeddial.expert import ANY_TOOL, Expert
 from speeddial.judge import ROLE, as_expert
 from speeddial.record import Record, open_record
 from speeddial.settings import Settings, project_table
@@ -123,7 +124,10 @@ class Project:
 
     @cached_property
     def experts(self) -> Mapping[str, Expert]:
-        found = self._from_cards("experts", "card.toml", Expert.from_card)
+        found = {
+            name: replace(expert, tools=tuple(self.tools)) if expert.tools == (ANY_TOOL,) else expert
+            for name, expert in self._from_cards("experts", "card.toml", Expert.from_card).items()
+        }
         for expert in found.values():
             self._check_names(expert, "tools", expert.tools, self.tools)
             self._check_names(expert, "next", expert.next, found)

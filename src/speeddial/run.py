@@ -96,7 +96,7 @@ class RunResult:
             at=now_text(),
             status=self.status,
             answer=self.answer,
-            calls=[outcome.as_call() for outcome in self.calls],
+            calls=[one.as_call() for outcome in self.calls for one in outcome.each],
             missing=list(self.missing),
             error=error.message if error else "",
             tokens=self.tokens,

@@ -83,6 +83,8 @@ class Tool:
     preface: Callable[[ToolContext], str | None] | None = None
     """Lines that the expert reads before the request, e.g. the columns or the document."""
     needs_approval: bool = False
+    runnable: bool = True
+    """False where only the schema is known: its calls are decoded, never run."""
 
     def contract_for(self, context: ToolContext) -> Contract:
         """The contract of this tool's arguments in this context, not yet `Contract.bound` to it."""

@@ -98,11 +98,20 @@ def call_lines(
 
 def call_line(outcome: CallOutcome) -> dict[str, Any]:
     """A result line of `call --batch`, less its id."""
-    call = None if outcome.call is None or outcome.call.is_refusal else outcome.call.as_dict()
-    if call is not None and outcome.resolved is not None:
-        call["resolved"] = outcome.resolved
-    line: dict[str, Any] = {"status": str(outcome.status), "calls": [] if call is None else [call]}
-    if outcome.error:
+    calls = []
+    for one in outcome.each if outcome.calls else ():
+        assert one.call is not None
+        call = one.call.as_dict()
+        if one.resolved is not None:
+            call["resolved"] = one.resolved
+        if outcome.parts and one.status != outcome.status:
+            call["status"] = str(one.status)
+        calls.append(call)
+    line: dict[str, Any] = {"status": str(outcome.status), "calls": calls}
+    if outcome.call is not None and outcome.question:
+        line["question"] = outcome.question
+        line["missing"] = {key: outcome.call.arguments[key] for key in ("tool", "argument")}
+    elif outcome.error:
         line["error"] = outcome.error
     return line | {
         "confidence": outcome.confidence,
@@ -129,8 +138,8 @@ def run_line(result: RunResult | SpeeddialError) -> dict[str, Any]:
     """A result line of `batch`, less its id."""
     if isinstance(result, SpeeddialError):
         return {"run_id": None, "status": "failed", "answer": "", "calls": [], "error": result.message}
-    keys = ("step", "expert", "name", "arguments", "resolved", "status", "unproven")
-    calls = [outcome.as_call() for outcome in result.calls]
+    keys = ("step", "expert", "name", "arguments", "resolved", "question", "status", "unproven")
+    calls = [one.as_call() for outcome in result.calls for one in outcome.each]
     line: dict[str, Any] = {
         "run_id": result.run_id,
         "status": result.status,

@@ -142,7 +142,7 @@ def call(
     What an expert needs beside the words (columns, tools, labels, schema, house, criteria) is a JSON object
     in the file of --given. A line of --batch holds id and input, and those keys or files.
     """
-    from speeddial.errors import UserError
+    from speeddial.errors import NeedsPerson, UserError
     from speeddial.run import Runner
 
     project = open_project(yes, model=model)
@@ -169,12 +169,17 @@ def call(
         emit({"type": "result", **outcome.as_call(), "receipt": receipt})
     elif outcome.result is not None:
         data(outcome.result.text)
+    elif outcome.question:
+        data(outcome.question)
+    elif no_execute and outcome.calls:
+        for one in outcome.calls:
+            data(jsonlib.dumps(one.as_dict(), ensure_ascii=False))
     elif outcome.call is not None:
         data(jsonlib.dumps(outcome.call.as_dict(), ensure_ascii=False))
     else:
         talk().print(f"[yellow]{outcome.status}[/yellow]: {plain(outcome.error)}")
-    if not outcome.ok and not (no_execute and outcome.call is not None):
-        raise typer.Exit(1)
+    if not outcome.ok and not (no_execute and (outcome.call is not None or outcome.parts)):
+        raise typer.Exit(NeedsPerson.exit_code if outcome.question else 1)
 
 
 def batch(

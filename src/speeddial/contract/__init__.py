@@ -9,6 +9,7 @@ from speeddial.contract.grammar import GrammarReport
 from speeddial.contract.jsontext import parse_json, write_json
 from speeddial.contract.problems import problems_text
 from speeddial.contract.scalars import Email, Url
+from speeddial.contract.several import SeveralCallsContract, several_calls
 from speeddial.contract.signature import arguments_contract
 from speeddial.contract.source import Source
 from speeddial.errors import ContractViolation, Problem
@@ -25,11 +26,13 @@ __all__ = [
     "OneOf",
     "Problem",
     "ResolveContext",
+    "SeveralCallsContract",
     "Source",
     "Url",
     "arguments_contract",
     "parse_json",
     "problems_text",
+    "several_calls",
     "union_of_calls",
     "write_json",
 ]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 from speeddial.contract import describe
 from speeddial.contract.binding import Bound
+from speeddial.contract.check import check
 from speeddial.contract.contract import Contract
 from speeddial.contract.example import with_example
 from speeddial.contract.foreign import ordered
 from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import Schema, join, rewrite
 from speeddial.errors import ContractViolation, DefinitionError, Problem
-from speeddial.messages import REFUSE, ToolCall
+from speeddial.messages import REFUSE, ToolCall, ToolCalls
 
 _NAMED = re.compile(r'"name"\s*:\s*"(\w{1,64})"')
 """Where a text that is no JSON says which tool is meant."""
@@ -40,14 +42,20 @@ class CallsContract(Contract):
         self.tools = dict(tools)
         after = [f"{name}.{line}" for name, contract in self.tools.items() for line in contract.noted]
         super().__init__(
-            self._union, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after
+            self._whole, name="a call of " + ", ".join(self.tools), python_type=ToolCall, after=after
         )
 
-    def _union(self) -> Schema:
+    @cached_property
+    def _one(self) -> Schema:
+        """What one call is, by which calls are checked and told apart."""
         definitions: Schema = {}
         branches = [_branch(name, contract, definitions) for name, contract in self.tools.items()]
         full: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
         return {**full, "$defs": definitions} if definitions else full
+
+    def _whole(self) -> Schema:
+        """What an answer is."""
+        return self._one
 
     def bound(self, request: str = "", context: Any = None) -> CallsContract:
         held = {}
@@ -60,7 +68,7 @@ class CallsContract(Contract):
             return self
         if not held:
             raise ContractViolation([Problem("", "a call of one of the tools", "nothing to choose from")])
-        other = CallsContract(held)
+        other = self._of(held)
         other.schema_hash = self.schema_hash
         other.unbound = self.unbound
         parts = [contract.held or Bound() for contract in held.values()]
@@ -70,6 +78,10 @@ class CallsContract(Contract):
         )
         return other
 
+    def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
+        """A contract of this kind over these tools."""
+        return CallsContract(tools)
+
     def _form(self, held: Bound) -> Any:
         # Tools for which there is nothing to choose from are left out, others take nothing from this call.
         taken = tuple((name, contract.held is not None) for name, contract in self.tools.items())
@@ -77,25 +89,28 @@ class CallsContract(Contract):
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
+        return self._check_call(value, self._one, self.tools)
+
+    def _check_call(self, value: Any, schema: Schema, tools: Mapping[str, Contract]) -> list[Problem]:
         # The tool's own contract says all of a call in form; the union tells what is wrong with others.
         named = isinstance(value, dict) and value.keys() == {"name", "arguments"} and value["name"]
-        known = self.tools.get(named) if isinstance(named, str) else None
+        known = tools.get(named) if isinstance(named, str) else None
         problems = known.check(value["arguments"]) if known else []
         if known and not problems:
             return []
-        return self._check_schema(value) or [
+        return check(value, schema, schema) or [
             problem._replace(path=join("arguments", problem.path) if problem.path else "arguments")
             for problem in problems
         ]
 
-    def load(self, value: Any) -> ToolCall:
+    def load(self, value: Any) -> Any:
         problems = self.check(value)
         if problems:
-            told = with_example(problems, self.full_schema, value)
+            told = with_example(problems, self._one, value)
             raise ContractViolation(told, example=self._example_for(value))
         return ToolCall(value["name"], value["arguments"])
 
-    def parse(self, text: str) -> ToolCall:
+    def parse(self, text: str) -> Any:
         from speeddial.contract.jsontext import parse_json
 
         try:
@@ -109,12 +124,15 @@ class CallsContract(Contract):
         except ContractViolation as error:
             raise ContractViolation(error.problems, example=error.example, raw=text) from None
 
-    def dump(self, value: ToolCall | dict[str, Any]) -> str:
+    def dump(self, value: Any) -> str:
         """Compact JSON of a call, keys in the schema's order."""
-        written = value.as_dict() if isinstance(value, ToolCall) else value
+        written = value.as_dict() if isinstance(value, ToolCall | ToolCalls) else value
         problems = self.check(written)
         if problems:
             raise ContractViolation(problems)
+        return self._written(written)
+
+    def _written(self, written: dict[str, Any]) -> str:
         contract = self.tools[written["name"]]
         arguments = ordered(written["arguments"], contract.full_schema, contract.full_schema)
         return write_json({"name": written["name"], "arguments": arguments})

@@ -4,7 +4,10 @@
 a line holds                    it is
 ==============================  ==========================================================
 ``input``, ``calls``            a call case; ``files`` and the kinds of `speeddial.given`
-                                (``columns``, ``labels``, ...) are what the call needs
+                                (``columns``, ``labels``, ...) are what the call needs.
+                                ``calls`` are the right answers of an expert with one call;
+                                of one with several calls, all that are to be made: none for
+                                a refusal, ``ask`` with tool and argument for a question
 ``input``, ``plan``             a planner case; ``files``, ``experts`` likewise
 ``text``, ``intent``, ``slots`` a labelled utterance, judged by the expert's label mapping
 ``q``, ``sel``, ``agg``,        a WikiSQL question; its tables stand in ``tables.jsonl`` beside
@@ -27,7 +30,7 @@ from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.labels import LabelMapping, fold
 from speeddial.given import given_of
 from speeddial.jsonlines import read_objects
-from speeddial.messages import ToolCall
+from speeddial.messages import ASK, REFUSE, ToolCall, ToolCalls, calls_in
 
 _NUMBER = re.compile(r"[-+]?(\d[\d,]*)?\.?\d+")
 
@@ -49,7 +52,7 @@ class Case:
     id: str
     input: str
     judge: Callable[[Any], Score]
-    """Takes the answer: a `ToolCall`, or a plan as JSON."""
+    """Takes the answer: a `ToolCall`, `ToolCalls`, or a plan as JSON."""
     expected: str
     """For people: what would have been right."""
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -58,13 +61,16 @@ class Case:
     """Name, summary and needs_file of each, when the case brings its own registry."""
 
 
-def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()) -> Iterator[Case]:
+def read_cases(
+    path: Path, folder: Path, unordered: frozenset[str] = frozenset(), *, several: bool = False
+) -> Iterator[Case]:
     """Read a file of cases, plain or ``.xz``.
 
     Args:
         path: JSON lines.
         folder: the expert's, where a label mapping stands.
         unordered: argument names whose list order does not matter.
+        several: the expert answers with several calls.
 
     Raises:
         NotFound: no such file.
@@ -85,10 +91,10 @@ def read_cases(path: Path, folder: Path, unordered: frozenset[str] = frozenset()
                     expected=json.dumps([row["intent"], row["slots"]], ensure_ascii=False),
                 )
             elif "calls" in row:
-                yield _call_case(identity, {**row, "input": labelled["text"]}, unordered)
+                yield _call_case(identity, {**row, "input": labelled["text"]}, unordered, several)
             # Other intents are no cases of this expert's; refusals have cases of their own.
         elif "calls" in row and "input" in row:
-            yield _call_case(identity, row, unordered)
+            yield _call_case(identity, row, unordered, several)
         elif "plan" in row and "input" in row:
             yield _plan_case(identity, row)
         elif {"q", "sel", "agg", "conds", "table"} <= row.keys():
@@ -115,8 +121,17 @@ def _judge_labels(mapping: LabelMapping, row: Mapping[str, Any], call: ToolCall)
     return Score(verdict.tool, verdict.exact, verdict.no_extra)
 
 
-def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str]) -> Case:
+def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str], several: bool) -> Case:
     wanted = [normal(call, unordered) for call in row["calls"]]
+
+    def judge_all(answer: ToolCall | ToolCalls) -> Score:
+        """All of the calls and no other; their order is free."""
+        calls = calls_in(answer.as_dict()) or []
+        got = [normal(_bare(call), unordered) for call in calls if call["name"] != REFUSE]
+        due = [normal(_bare(call), unordered) for call in row["calls"] if call["name"] != REFUSE]
+        names = sorted(call["name"] for call in got) == sorted(call["name"] for call in due)
+        exact = sorted(map(repr, map(_sorted, got))) == sorted(map(repr, map(_sorted, due)))
+        return Score(names, exact, exact)
 
     def judge(call: ToolCall) -> Score:
         got = normal(call.as_dict(), unordered)
@@ -128,11 +143,26 @@ def _call_case(identity: str, row: Mapping[str, Any], unordered: frozenset[str])
     return Case(
         id=identity,
         input=row["input"],
-        judge=judge,
+        judge=judge_all if several else judge,
         expected=json.dumps(row["calls"], ensure_ascii=False),
         given=given_of(row),
         files=tuple(row.get("files", ())),
     )
+
+
+def _bare(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call without the words of a question, which are free."""
+    if call["name"] != ASK:
+        return call
+    asked = {key: value for key, value in call.get("arguments", {}).items() if key != "question"}
+    return {"name": ASK, "arguments": asked}
+
+
+def _sorted(value: Any) -> Any:
+    """A value with its keys in order, so that equal ones have equal texts."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _plan_case(identity: str, row: Mapping[str, Any]) -> Case:

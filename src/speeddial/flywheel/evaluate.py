@@ -18,6 +18,7 @@ from speeddial.exchange import recorded_completion
 from speeddial.expert import RESULT_KINDS, Expert
 from speeddial.flywheel.calibrate import Answered
 from speeddial.flywheel.cases import Case, Score, read_cases
+from speeddial.messages import ToolCalls
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.run import Runner
@@ -107,12 +108,14 @@ async def evaluate(
     if name == "planner":
         agent = project.agent("planner")
         folder, unordered, model = agent.folder, frozenset[str](), planner_model(project)
+        several = False
         house: Any = project
     else:
         expert = project.expert(name)
         folder, unordered, model = expert.folder, frozenset(expert.unordered), project.model_of(expert)
+        several = expert.calls == "several"
         house = alone(project, expert, model)
-    cases = list(read_cases(data, folder, unordered))
+    cases = list(read_cases(data, folder, unordered, several=several))
     if not cases:
         raise UserError(f"{data}: no case for {name}", hint="the file's lines are for another expert")
     if limit and limit < len(cases):
@@ -134,10 +137,10 @@ async def _call(house: Any, record: Record, name: str, case: Case, scratch: Path
     outcome = await runner.call(
         name, case.input, given=case.given, files=_files(case, scratch), execute=False
     )
-    call = outcome.call
-    score = case.judge(call) if call is not None else _NO
+    answer = ToolCalls(outcome.calls) if outcome.parts else outcome.call
+    score = case.judge(answer) if answer is not None else _NO
     figures.add(
-        case, score, str(call.as_dict() if call else outcome.error), outcome.status, outcome.latency_ms
+        case, score, str(answer.as_dict() if answer else outcome.error), outcome.status, outcome.latency_ms
     )
     pieces = recorded_completion(record.interaction(outcome.interactions[-1])).tokens
     figures.answers.append(Answered(tuple(Piece(*token) for token in pieces), score.exact))

@@ -16,11 +16,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from speeddial.contract import Contract, parse_json, union_of_calls, write_json
+from speeddial.contract import (
+    CallsContract,
+    Contract,
+    SeveralCallsContract,
+    parse_json,
+    union_of_calls,
+    write_json,
+)
 from speeddial.contract.foreign import second_opinion, well_formed
 from speeddial.contract.schemas import hash_of, join
 from speeddial.errors import ContractViolation, NotFound, Problem, UserError
-from speeddial.messages import REFUSE
+from speeddial.messages import ASK, REFUSE, calls_in
 from speeddial.record.database import Database
 from speeddial.record.rows import RUNNING, moment
 
@@ -252,22 +259,27 @@ def _checked_call(
 ) -> dict[str, Any]:
     schemas = {str(item["name"]): item.get("parameters") or {} for item in definitions}
     recorded = {name: Contract.from_schema(schema, name=name) for name, schema in schemas.items()}
-    contract = union_of_calls(recorded, refuse=REFUSE not in recorded)
+    contract: CallsContract
+    if ASK in recorded:
+        contract = SeveralCallsContract(recorded)
+    else:
+        contract = union_of_calls(recorded, refuse=REFUSE not in recorded)
     written: dict[str, Any] = contract.load(call).as_dict()
-    name, arguments = written["name"], written["arguments"]
-    problems: list[Problem] = []
-    if name in schemas:
-        # jsonschema has its say on the schema as it was recorded, whatever our own check makes of it.
-        well_formed(schemas[name])
-        problems = second_opinion(arguments, schemas[name])
-        own = tools.get(name)
-        if not problems and own is not None and hash_of(own.unbound.schema) == hash_of(schemas[name]):
-            problems = own.check(arguments)
-    if problems:
-        raise ContractViolation(
-            [problem._replace(path=join("arguments", problem.path)) for problem in problems],
-            example=contract.example_text,
-        )
+    for one in calls_in(written) or ():
+        name, arguments = one["name"], one["arguments"]
+        problems: list[Problem] = []
+        if name in schemas:
+            # jsonschema has its say on the schema as it was recorded, whatever our own check makes of it.
+            well_formed(schemas[name])
+            problems = second_opinion(arguments, schemas[name])
+            own = tools.get(name)
+            if not problems and own is not None and hash_of(own.unbound.schema) == hash_of(schemas[name]):
+                problems = own.check(arguments)
+        if problems:
+            raise ContractViolation(
+                [problem._replace(path=join("arguments", problem.path)) for problem in problems],
+                example=contract.example_text,
+            )
     ordered: dict[str, Any] = parse_json(contract.dump(written))
     return ordered
 

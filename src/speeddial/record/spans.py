@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace import Tracer
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TracerProvider
 
-from speeddial.messages import Status
+from speeddial.messages import Status, calls_in
 from speeddial.record import genai
 from speeddial.record.database import as_json
 from speeddial.record.genai import span_id, trace_id
@@ -357,14 +357,17 @@ def _message(role: str, text: str) -> dict[str, Any]:
 
 
 def _answer(row: InteractionRow) -> dict[str, Any]:
-    """The model's output: a tool call when it was a valid one, else the text as it came."""
-    call = row.parsed
-    if row.kind == "model" and isinstance(call, dict) and isinstance(call.get("name"), str):
-        part = {
-            "type": "tool_call",
-            "id": str(row.id),
-            "name": call["name"],
-            "arguments": call.get("arguments"),
-        }
-        return {"role": "assistant", "parts": [part]}
+    """The model's output: tool calls when they were valid, else the text as it came."""
+    calls = calls_in(row.parsed)
+    if row.kind == "model" and calls:
+        parts = [
+            {
+                "type": "tool_call",
+                "id": str(row.id) if len(calls) == 1 else f"{row.id}.{number}",
+                "name": call["name"],
+                "arguments": call.get("arguments"),
+            }
+            for number, call in enumerate(calls, start=1)
+        ]
+        return {"role": "assistant", "parts": parts}
     return _message("assistant", row.raw or "")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from speeddial.call import Caller, Prepared, Registry
+from speeddial.call import Caller, Registry
 from speeddial.contract import Contract, ContractViolation, ResolveContext
 from speeddial.exchange import Exchange, Question, Reply, Usage, recorded_completion
 from speeddial.expert import Expert
-from speeddial.messages import ToolCall
+from speeddial.messages import answer_of
 from speeddial.models import Completion
+from speeddial.prepared import Prepared, offered
 from speeddial.record import InteractionRow, Record, Redactor, RunRow
 from speeddial.replay.answers import Answers
 from speeddial.settings import Settings
@@ -95,8 +96,8 @@ class _StageCaller(Caller):
         self._stage = stage
 
     async def _prepare(self, expert: Expert, context: ToolContext) -> Prepared:
-        tools = [self._registry.tools[name] for name in expert.tools]
-        reads = any(tool.shape or tool.preface or tool.contract.sources for tool in tools)
+        tools = offered(expert, context, self._registry.tools)
+        reads = any(tool.shape or tool.preface or tool.contract.sources for tool in tools.values())
         if self._stage.files_at_hand or not reads or not context.files:
             return await super()._prepare(expert, context)
         rows = [
@@ -116,7 +117,7 @@ class _StageCaller(Caller):
         described = first.messages[0]["content"].removeprefix(expert.prompt).removeprefix("\n")
         answers = {row.raw: row for row in rows if row.raw is not None}
         contract = RecordedContract(first.schema or {}, first.schema_hash, answers, described)
-        return Prepared(contract, [preface] if preface else [], list(first.tools))
+        return Prepared(contract, [preface] if preface else [], list(first.tools), tools)
 
 
 class RecordedContract(Contract):
@@ -151,8 +152,7 @@ class RecordedContract(Contract):
     def parse(self, text: str) -> Any:
         row = self._answers.get(text)
         value = super().parse(text) if row is None or row.parsed is None else row.parsed
-        is_call = isinstance(value, dict) and value.keys() == {"name", "arguments"}
-        return ToolCall(**value) if is_call else value
+        return answer_of(value)
 
 
 @dataclass(frozen=True)

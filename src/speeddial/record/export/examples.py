@@ -7,6 +7,7 @@
 - A refusal is a call of the tool ``refuse``, as experts decode it. It is exported only when the status
   ``refused`` is asked for; its definition stands in every row's tools, or a trained model would learn
   to refuse whenever it sees it.
+- Several calls in one answer are one row; each is checked.
 - A plan is text (JSON) without tools, as there is no tool that takes it.
 - A step that was run again, or copied by a fork, is there once: equal prompt, tools and answer are one row.
 - Splits go by run, and a fork is in the split of the run that it came from: they share their texts.
@@ -22,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from speeddial.errors import UserError
-from speeddial.messages import Status, compact_json
+from speeddial.messages import Status, calls_in, compact_json
 from speeddial.record.export.licences import Licences
 from speeddial.record.export.report import TEST, TRAIN, ExportReport
 from speeddial.record.export.seen import Seen
@@ -42,12 +43,12 @@ class Answer(NamedTuple):
 
     text: str
     """As experts decode it: a call or plan as compact JSON, or what did not even parse."""
-    call: dict[str, Any] | None
-    """``{"name", "arguments"}``; None for a plan, and for a text that is no call."""
+    calls: tuple[dict[str, Any], ...]
+    """``{"name", "arguments"}`` of each; none for a plan, and for a text that is no call."""
 
     @classmethod
     def of(cls, value: Any, kind: str) -> Answer:
-        return cls(compact_json(value), value if kind == "model" else None)
+        return cls(compact_json(value), tuple(calls_in(value) or ()) if kind == "model" else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,7 @@ class Source:
     def of_tool(self, value: Any) -> bool:
         """Whether a call is of the tool that is asked for, if one is."""
         wanted = self.selection.tool
-        return not wanted or (isinstance(value, dict) and value.get("name") == wanted)
+        return not wanted or any(call["name"] == wanted for call in calls_in(value) or ())
 
     def why_not(self, row: InteractionRow, value: Any, run: RunContext) -> str:
         """Why `value` is no right answer to a decode's prompt; empty when it is one."""

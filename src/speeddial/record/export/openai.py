@@ -15,13 +15,14 @@ def chat(example: Example) -> dict[str, Any]:
     prompt = [
         {**message, "weight": 0} if message["role"] == "assistant" else message for message in example.prompt
     ]
-    return {"messages": [*prompt, said(example.answer)], **_tools(example.tools)}
+    several = len(example.answer.calls) > 1
+    return {"messages": [*prompt, said(example.answer)], **_tools(example.tools, several)}
 
 
 def preference(pair: Pair) -> dict[str, Any]:
     """``{"input": {"messages", "tools", ...}, "preferred_output", "non_preferred_output"}``."""
     return {
-        "input": {"messages": list(pair.prompt), **_tools(pair.tools)},
+        "input": {"messages": list(pair.prompt), **_tools(pair.tools, len(pair.chosen.calls) > 1)},
         "preferred_output": [said(pair.chosen)],
         "non_preferred_output": [said(pair.rejected)],
     }
@@ -29,13 +30,18 @@ def preference(pair: Pair) -> dict[str, Any]:
 
 def said(answer: Answer) -> dict[str, Any]:
     """An assistant turn."""
-    if answer.call is None:
+    if not answer.calls:
         return {"role": "assistant", "content": answer.text}
-    function = {"name": answer.call["name"], "arguments": compact_json(answer.call.get("arguments", {}))}
+    functions = [
+        {"name": call["name"], "arguments": compact_json(call.get("arguments", {}))} for call in answer.calls
+    ]
     return {
         "role": "assistant",
         "content": None,
-        "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        "tool_calls": [
+            {"id": f"call_{number}", "type": "function", "function": function}
+            for number, function in enumerate(functions, start=1)
+        ],
     }
 
 
@@ -44,5 +50,5 @@ def definitions(tools: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "function", "function": tool} for tool in tools]
 
 
-def _tools(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"tools": definitions(tools), "parallel_tool_calls": False} if tools else {}
+def _tools(tools: Sequence[dict[str, Any]], several: bool) -> dict[str, Any]:
+    return {"tools": definitions(tools), "parallel_tool_calls": several} if tools else {}

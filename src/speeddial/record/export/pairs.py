@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from speeddial.messages import compact_json
+from speeddial.messages import calls_in, compact_json
 from speeddial.record.export.examples import COPY, Answer, RunContext, Source
 from speeddial.record.export.licences import both
 from speeddial.record.export.seen import Seen
@@ -127,8 +127,8 @@ def _said(row: InteractionRow) -> Answer:
         try:
             value = json.loads(row.raw or "")
         except ValueError:
-            return Answer(row.raw or "", None)
-    shaped = isinstance(value, dict) and isinstance(value.get("name"), str)
-    if row.kind == "plan" or (shaped and isinstance(value.get("arguments"), dict)):
+            return Answer(row.raw or "", ())
+    calls = calls_in(value) or ()
+    if row.kind == "plan" or (calls and all(isinstance(call.get("arguments"), dict) for call in calls)):
         return Answer.of(value, row.kind)
-    return Answer(row.raw or "", None)
+    return Answer(row.raw or "", ())

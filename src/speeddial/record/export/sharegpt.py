@@ -21,8 +21,9 @@ def conversation(example: Example) -> dict[str, Any]:
             turns[-1]["value"] += f"\n{message['content']}"
         else:
             turns.append({"from": side, "value": message["content"]})
-    side = "gpt" if example.answer.call is None else "function_call"
-    turns.append({"from": side, "value": example.answer.text})
+    calls = example.answer.calls
+    said = compact_json(list(calls)) if len(calls) > 1 else example.answer.text
+    turns.append({"from": "function_call" if calls else "gpt", "value": said})
     system = [message["content"] for message in example.prompt if message["role"] == "system"]
     return {
         "conversations": turns,

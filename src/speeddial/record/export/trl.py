@@ -42,8 +42,12 @@ def _tools(tools: list[dict[str, Any]], text: bool) -> dict[str, Any]:
 
 
 def _said(answer: Answer, text: bool) -> dict[str, Any]:
-    if text or answer.call is None:
+    if text or not answer.calls:
         return {"role": "assistant", "content": answer.text}
-    function = {"name": answer.call["name"], "arguments": answer.call.get("arguments", {})}
+    functions = [{"name": call["name"], "arguments": call.get("arguments", {})} for call in answer.calls]
     # An empty content, not null: many chat templates append it as it is.
-    return {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": function} for function in functions],
+    }

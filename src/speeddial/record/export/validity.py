@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from speeddial.messages import REFUSE, compact_json
+from speeddial.messages import REFUSE, calls_in, compact_json
 
 REFUSE_TOOL = {
     "name": REFUSE,
@@ -34,11 +34,16 @@ def why_invalid(call: Any, tools: Sequence[Mapping[str, Any]], *, redacted: bool
     """Why a call may not be exported; empty when it may.
 
     Args:
-        call: ``{"name", "arguments"}``, if it is one.
+        call: ``{"name", "arguments"}`` or ``{"calls": [...]}``, if it is one.
         redacted: whether something of its row was replaced, which the reason then says.
     """
-    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+    calls = calls_in(call)
+    if calls is None:
         return "not a call"
+    return next(filter(None, (_why_invalid(one, tools, redacted) for one in calls)), "")
+
+
+def _why_invalid(call: Mapping[str, Any], tools: Sequence[Mapping[str, Any]], redacted: bool) -> str:
     schema = next((tool.get("parameters", {}) for tool in tools if tool["name"] == call["name"]), None)
     if schema is None:
         return "its tool's schema is not on record"

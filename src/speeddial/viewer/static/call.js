@@ -110,7 +110,7 @@ function ModelBody({ row }) {
           ? html`<${Tokens} raw=${row.raw} tokens=${row.tokens} />`
           : html`<${Text} code text=${row.raw} />`}
     <//>
-    ${row.parsed != null && html`<${Section} title=${row.kind === "plan" ? "Plan" : "Call"} note=${row.parsed.name}><${Json} value=${row.parsed} /><//>`}
+    ${row.parsed != null && html`<${Section} title=${row.kind === "plan" ? "Plan" : row.parsed.calls ? "Calls" : "Call"} note=${row.parsed.name ?? row.parsed.calls?.map((call) => call.name).join(", ")}><${Json} value=${row.parsed} /><//>`}
     ${differs && html`<${Section} title="Resolved arguments"><${Json} value=${row.resolved} /><//>`}
     <${Section} title="Prompt" note=${plural(row.messages.length, "message")}>${row.messages.map(
       (message) => html`<article class="message">

@@ -1,0 +1,143 @@
+"""The contract of an answer of one or several calls, a question for a missing argument, or a refusal.
+
+One call is written as experts with one call write it, several as ``{"calls":[...]}``: a list around a single
+call would cost five tokens of every answer (15 become 20 for a tool with one argument).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from speeddial.contract.calls import REFUSAL, CallsContract
+from speeddial.contract.check import shown
+from speeddial.contract.contract import Contract
+from speeddial.contract.schemas import Schema
+from speeddial.errors import ContractViolation, DefinitionError, Problem
+from speeddial.messages import ASK, REFUSE, ToolCall, ToolCalls
+
+MOST_CALLS = 8
+"""Calls of one answer at most."""
+_LONGEST_QUESTION = 200
+
+
+class SeveralCallsContract(CallsContract):
+    """One of several tools called, or two or more calls of them; or a question, or a refusal.
+
+    `parse` and `load` give a `ToolCall` for one call, question or refusal, and `ToolCalls` for several.
+
+    Args:
+        tools: the contract of each tool's arguments.
+
+    Attributes:
+        tools: those, the question's (where any tool has a required argument) and the refusal's.
+    """
+
+    def __init__(self, tools: Mapping[str, Contract]) -> None:
+        called = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
+        said = {REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)}
+        if question := _question(called):
+            said = {ASK: Contract.from_schema(question, name=ASK), **said}
+        super().__init__({**called, **said})
+        self._called = called
+
+    @cached_property
+    def _item(self) -> Schema:
+        """What each of several calls is."""
+        branches = self._one["anyOf"][: len(self._called)]
+        return {"anyOf": branches, "$defs": self._one.get("$defs", {})}
+
+    def _whole(self) -> Schema:
+        if not self._called:
+            return self._one
+        branches, definitions = self._one["anyOf"], self._one.get("$defs", {})
+        # Each branch once: what one call and a list of calls have in common is compiled once.
+        shared = {f"x-call-{number}": branch for number, branch in enumerate(self._item["anyOf"])}
+        calls = [{"$ref": f"#/$defs/{name}"} for name in shared]
+        several = {"type": "array", "items": {"anyOf": calls}, "minItems": 2, "maxItems": MOST_CALLS}
+        return {
+            "anyOf": [*calls, *branches[len(self._called) :], _closed({"calls": several})],
+            "$defs": {**definitions, **shared},
+        }
+
+    def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
+        return SeveralCallsContract(tools)
+
+    def check(self, value: Any) -> list[Problem]:
+        """Every problem of a decoded answer; each of several calls is checked by itself."""
+        if not self._called or not (isinstance(value, dict) and "calls" in value):
+            return super().check(value)
+        calls = value["calls"]
+        if len(value) > 1:
+            return [Problem("", "calls and no other key", ", ".join(value))]
+        if not isinstance(calls, list) or not 2 <= len(calls) <= MOST_CALLS:
+            return [Problem("calls", f"a list of 2 to {MOST_CALLS} calls", shown(calls))]
+        return [
+            problem._replace(path=f"calls[{number}].{problem.path}".removesuffix("."))
+            for number, call in enumerate(calls)
+            for problem in self._check_call(call, self._item, self._called)
+        ]
+
+    def load(self, value: Any) -> Any:
+        if not (isinstance(value, dict) and "calls" in value):
+            return super().load(value)
+        if problems := self.check(value):
+            raise ContractViolation(problems, example=self.example_text)
+        return ToolCalls(tuple(ToolCall(call["name"], call["arguments"]) for call in value["calls"]))
+
+    def _written(self, written: dict[str, Any]) -> str:
+        if "calls" not in written:
+            return super()._written(written)
+        one = super()._written
+        return '{"calls":[' + ",".join(one(call) for call in written["calls"]) + "]}"
+
+    def describe(self) -> str:
+        """How to answer; what can be called stands above the request."""
+        forms = ['{"name":TOOL,"arguments":{...}}', 'for several calls {"calls":[{"name":...},{"name":...}]}']
+        if ASK in self.tools:
+            forms.append(
+                f'when a required argument is not said {{"name":"{ASK}","arguments":'
+                '{"tool":TOOL,"argument":ARGUMENT,"question":TEXT}}'
+            )
+        forms.append(f'when no tool fits {{"name":"{REFUSE}","arguments":{{"reason":TEXT}}}}')
+        return "Reply with " + ",\n".join(forms)
+
+
+def several_calls(tools: Mapping[str, Contract]) -> SeveralCallsContract:
+    """The contract of one or several calls of `tools`, a typed question or a typed refusal.
+
+    Args:
+        tools: tool name to the contract of its arguments, in the order that prompts show.
+
+    Raises:
+        DefinitionError: no tools, or a tool called like the question or the refusal.
+    """
+    if not tools:
+        raise DefinitionError("there is no tool to call", hint="give at least one")
+    for name in (ASK, REFUSE):
+        if name in tools:
+            raise DefinitionError(f"a tool is named {name!r}, as a typed answer is", hint="rename the tool")
+    return SeveralCallsContract(tools)
+
+
+def _question(tools: Mapping[str, Contract]) -> Schema | None:
+    """Arguments of the typed question: a tool, one of its required arguments, and words for a person."""
+    text = {"type": "string", "minLength": 1, "maxLength": _LONGEST_QUESTION}
+    branches = []
+    for name, contract in tools.items():
+        if required := contract.full_schema.get("required"):
+            argument = {"type": "string", "enum": list(required)}
+            branches.append(_closed({"tool": {"const": name}, "argument": argument, "question": text}))
+    if not branches:
+        return None
+    return branches[0] if len(branches) == 1 else {"anyOf": branches}
+
+
+def _closed(properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,61 @@
+"""Ranking of texts by the words that they share with a query: BM25, without an index on disk."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+_SATURATION, _LENGTH = 1.2, 0.75
+_PART = re.compile(r"[^\W\d_]+|\d+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_COMMON = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are as at be by can do for from get have how i in is it me my of on or please that the "
+        "this to what when which with you your",
+    )
+)
+
+
+def best(query: str, texts: Mapping[str, str], limit: int) -> list[str]:
+    """The names of the texts that fit a query best, best first (Robertson and Zaragoza 2009).
+
+    Words are compared in lower case by their stems; ``get_weather`` and ``getWeather`` are two words each.
+    Texts that share no word with the query come last, in their order.
+
+    Args:
+        query: the request.
+        texts: name -> what is known of it.
+        limit: how many to return at most.
+    """
+    known = {name: Counter(words(text)) for name, text in texts.items()}
+    mean = sum(counts.total() for counts in known.values()) / max(1, len(known)) or 1.0
+    spread = Counter(word for counts in known.values() for word in counts)
+    asked = {word for word in words(query) if word in spread}
+    weight = {
+        word: math.log(1 + (len(known) - spread[word] + 0.5) / (spread[word] + 0.5)) * (_SATURATION + 1)
+        for word in asked
+    }
+
+    def score(name: str) -> float:
+        counts = known[name]
+        norm = _SATURATION * (1 - _LENGTH + _LENGTH * counts.total() / mean)
+        return sum(weight[word] * counts[word] / (counts[word] + norm) for word in asked if counts[word])
+
+    return sorted(texts, key=lambda name: -score(name))[:limit]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text by their stems, common ones left out."""
+    parts = (part.lower() for part in _PART.findall(_CAMEL.sub(" ", text)))
+    return [_stem(part) for part in parts if part not in _COMMON]
+
+
+def _stem(word: str) -> str:
+    """A word without the usual endings of English, so that `booking` finds `books`."""
+    for ending in ("ings", "ing", "ies", "ed", "es", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
