@@ -50,24 +50,17 @@ class Spec:
     """What a refusal says that no tool does."""
 
 
-def A(names: str, kind: Kind, clauses: str, question: str = "", note: str = "") -> Argument:  # noqa: N802
-    """A required argument, and with a ``?`` behind its names an optional one; alternatives stand between bars."""
-    first = names.removesuffix("?").split("|")
-    words = first[0].replace("_", " ")
-    return Argument(
-        tuple(first),
-        kind,
-        tuple(clauses.split("|")),
-        names.endswith("?"),
-        question or f"Which {words}?",
-        note,
-    )
+def A(names: str, kind: Kind, clauses: str, question: str = "", note: str = "") -> Argument:
+    """An argument, optional with a ``?`` behind its names; alternatives stand between bars."""
+    keys = tuple(names.removesuffix("?").split("|"))
+    question = question or f"Which {keys[0].replace('_', ' ')}?"
+    return Argument(keys, kind, tuple(clauses.split("|")), names.endswith("?"), question, note)
 
 
-def T(names: str, descriptions: str, heads: str, *arguments: Argument) -> Spec:  # noqa: N802
-    said = descriptions.split("|")
+def T(names: str, descriptions: str, heads: str, *arguments: Argument) -> Spec:
+    said = tuple(descriptions.split("|"))
     wanted = said[0][0].lower() + said[0][1:]
-    return Spec(tuple(names.split("|")), tuple(said), tuple(heads.split("|")), arguments, wanted)
+    return Spec(tuple(names.split("|")), said, tuple(heads.split("|")), arguments, wanted)
 
 
 def _currency() -> Kind:
@@ -89,7 +82,7 @@ _POINT = record("({x}, {y})", x=real(-50, 50, 1), y=real(-50, 50, 1))
 _ADDRESS = record(
     "{street} in {city}",
     street=one_of(
-        "12 Mill Lane|4 Station Road|88 Harbour Street|5 Oak Avenue|31 King Street|7 Church Square".split("|")
+        "12 Mill Lane|4 Station Road|88 Harbour Street|5 Oak Avenue|31 King Street|7 Church Square"
     ),
     city=CITY,
 )
@@ -101,7 +94,7 @@ TRAIN: tuple[Spec, ...] = (
     T(
         "get_weather|weather_forecast|fetchWeather|weather.get",
         "Get the weather forecast for a place|Forecast of the weather",
-        "what is the weather|how is the weather|tell me the weather forecast|weather please|I need the forecast",
+        "what is the weather|how is the weather|tell me the weather forecast|weather please",
         A("city|location|place", CITY, "in {}|for {}", "Which city?"),
         A("days|num_days|forecast_days?", whole(1, 10), "for {} days|for the next {} days"),
         A("unit|units?", choice("celsius|fahrenheit"), "in {}|with temperatures in {}"),
@@ -136,7 +129,7 @@ TRAIN: tuple[Spec, ...] = (
         A("to|recipients|addresses", many(mail(), 3), "to {}", "To whom?"),
         A(
             "subject|title",
-            one_of("budget|holiday plans|next week|the contract|invoice 12|team lunch".split("|")),
+            one_of("budget|holiday plans|next week|the contract|invoice 12|team lunch"),
             "about {}|with the subject {}",
             "What is the subject?",
         ),
@@ -204,11 +197,7 @@ TRAIN: tuple[Spec, ...] = (
         "book a table|reserve a table|I want to eat out, table please|get us a table",
         A(
             "restaurant|place|venue",
-            one_of(
-                "Luigi's|The Blue Door|Sakura|Casa Verde|Old Mill|Chez Anne|Taverna Nikos|Green Leaf".split(
-                    "|"
-                )
-            ),
+            one_of("Luigi's|The Blue Door|Sakura|Casa Verde|Old Mill|Chez Anne|Taverna Nikos|Green Leaf"),
             "at {}",
             "At which restaurant?",
         ),
@@ -223,7 +212,7 @@ TRAIN: tuple[Spec, ...] = (
         A("guests|people|invitees", many(_GUEST, 3), "{}", "Whom?"),
         A(
             "event|event_name|occasion",
-            one_of("the summer party|the workshop|the board dinner|the opening|the book club".split("|")),
+            one_of("the summer party|the workshop|the board dinner|the opening|the book club"),
             "to {}",
             "To which event?",
         ),
@@ -268,7 +257,7 @@ TRAIN: tuple[Spec, ...] = (
     T(
         "compound_interest|investment_value|finance.compound",
         "Value of an investment after some years|Compute compound interest",
-        "how much will I have if I invest|compute the compound interest on|what becomes of|value of an investment of",
+        "how much will I have if I invest|compute the compound interest on|value of an investment of",
         A("principal|amount|capital", real(100, 90000, 0), "{}", "How much is invested?"),
         A(
             "rate|interest_rate|annual_rate",
@@ -332,11 +321,7 @@ TRAIN: tuple[Spec, ...] = (
         "delete|remove the file|get rid of|please delete the file",
         A(
             "path|file|filename",
-            one_of(
-                "notes.txt|/tmp/old.log|report.pdf|photos/cat.png|draft.docx|data/2024.csv|backup.zip".split(
-                    "|"
-                )
-            ),
+            one_of("notes.txt|/tmp/old.log|report.pdf|photos/cat.png|draft.docx|data/2024.csv|backup.zip"),
             "{}",
             "Which file?",
         ),
@@ -348,7 +333,7 @@ TRAIN: tuple[Spec, ...] = (
         "count the rows|how many records are there|count records",
         A(
             "table|table_name",
-            one_of("orders|customers|invoices|products|visits|tickets".split("|")),
+            one_of("orders|customers|invoices|products|visits|tickets"),
             "of {}|in table {}",
             "Of which table?",
         ),
@@ -382,7 +367,7 @@ TRAIN: tuple[Spec, ...] = (
         "what is the price of|quote for|how much is a share of|stock price of",
         A(
             "symbol|ticker|stock",
-            one_of("AAPL|MSFT|TSLA|NVDA|SAP|BMW|SHEL|NESN|ASML|SONY".split("|")),
+            one_of("AAPL|MSFT|TSLA|NVDA|SAP|BMW|SHEL|NESN|ASML|SONY"),
             "{}",
             "Of which stock?",
         ),
@@ -395,9 +380,7 @@ TRAIN: tuple[Spec, ...] = (
         A(
             "title|summary|problem",
             one_of(
-                "the printer is jammed|login fails|the page is blank|export crashes|no sound|wrong totals".split(
-                    "|"
-                )
+                "the printer is jammed|login fails|the page is blank|export crashes|no sound|wrong totals"
             ),
             ": {}|that {}",
             "What is the problem?",
@@ -489,7 +472,7 @@ UNSEEN: tuple[Spec, ...] = (
         A("to|recipient", PERSON, "to {}", "To whom?"),
         A(
             "reference|purpose?",
-            one_of("rent|the tickets|dinner|invoice 7|the gift".split("|")),
+            one_of("rent|the tickets|dinner|invoice 7|the gift"),
             "for {}|with the reference {}",
         ),
     ),
@@ -499,13 +482,13 @@ UNSEEN: tuple[Spec, ...] = (
         "tag the photos|put tags on the pictures|label the photos",
         A(
             "album|folder",
-            one_of("Summer|Wedding|Garden|Norway|Family".split("|")),
+            one_of("Summer|Wedding|Garden|Norway|Family"),
             "in the album {}|of album {}",
             "In which album?",
         ),
         A(
             "tags|labels",
-            many(one_of("beach|sunset|friends|food|mountains|dog|snow".split("|"))),
+            many(one_of("beach|sunset|friends|food|mountains|dog|snow")),
             "with {}|as {}",
             "With which tags?",
         ),

@@ -1,4 +1,4 @@
-"""Generated requests over a catalogue of tools: single calls, several, questions for what is missing, refusals."""
+"""Generated requests over a catalogue of tools: one call, several, questions, refusals."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from training.caller_catalogue import Argument, Spec, definition
 from training.caller_rows import Call, Definition, Row, ask, call, example, noisy, refuse, shuffled
 from training.caller_values import listed
 
-ROWS_OF_A_TOOLSET = 6
+ROWS_OF_A_TOOLSET = 8
 KINDS = {"call": 0.46, "same": 0.12, "different": 0.12, "ask": 0.15, "refuse": 0.15}
 _AND = (" and ", ". Also, ", ", then ", ". Then ", "; ", " and also ")
 _POLITE = (
@@ -111,7 +111,7 @@ def rows(
     while made < count:
         size = rng.choice([1, 2, 2, 3, 3, 4, 5][: max(1, most_tools + 1)])
         shown = [Worded(spec, rng) for spec in rng.sample(list(specs), min(len(specs), size))]
-        more = [tool for tool in rng.sample(list(strangers), rng.choice([0, 0, 1, 1, 2])) if strangers]
+        more = rng.sample(list(strangers), min(len(strangers), rng.choice([0, 0, 1, 1, 2])))
         names = {one.name for one in shown}
         tools = shuffled(
             [*(one.definition for one in shown), *(tool for tool in more if tool["name"] not in names)], rng

@@ -1,4 +1,4 @@
-"""Rows of the caller as the call path writes them: tool lines above a request, and an answer that is valid."""
+"""Rows of the caller as the call path writes them: tool lines above a request, and a valid answer."""
 
 import json
 import random

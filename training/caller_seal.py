@@ -1,8 +1,8 @@
 """Requests of Seal-Tools' development part as typed calls: one or several tools of a catalogue of 4,076.
 
-Labels are dropped where a text is not in the request (171 of 700 rows: made up, inflected or reformatted), where a
-call takes another's result (23), where a number was written as text, and where the value is a placeholder ("a
-specific country" with location "country"): a person who says that has not given the argument.
+Rows are dropped where a text is not in the request (made up, inflected or reformatted), where a call takes
+another's result, where a number is not in the request, and where the value is a placeholder ("a specific
+country" with location "country"): a person who says that has not given the argument.
 """
 
 import random
@@ -16,11 +16,11 @@ from speeddial.jsonlines import read_objects
 from training.caller_rows import Definition, Row, call, example, refuse, shuffled, spoken_name
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_VAGUE = r"(?:a|an|the|my|this|that|some|any|specific|certain|particular|given|their|his|her)\s+"
+_VAGUE = r"(?:specific|specified|certain|particular|given|some|any)\s+"
 
 
 def catalogue(folder: Path) -> dict[str, Definition]:
-    """The tools in the form of OpenAI's, and their field under ``field``; a few names with blanks are left out."""
+    """The tools in the form of OpenAI's, and their field under ``field``; names with blanks are left out."""
     tools = {}
     for _, row in read_objects(folder / "tools.jsonl.xz"):
         if not row["api_name"].isidentifier():

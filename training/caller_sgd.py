@@ -3,8 +3,8 @@
 A request is what the user said since the intent began. The calls' values are canonical ("2019-03-08"), the
 dialogue state has them as they were said ("March 8th"): text is taken as said, and only rows in which every
 text stands in the request are kept. Types come from the schemas: categorical numbers are integers, True and
-False booleans, other categories enums. Labels that are wrong for a single request are dropped: values that the
-system offered and the user never said, "dontcare", and intents that changed within the turn.
+False booleans, other categories enums. Labels that are wrong for a single request are dropped: values that
+the system offered and nobody said, "dontcare", and intents that changed within the turn.
 """
 
 import json
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _LONGEST = 320
 """Characters of a request."""
 
-WORDS = "zero one two three four five six seven eight nine ten".split()
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 class Service:
@@ -204,7 +204,8 @@ def rows(
     """Cases of the services in `kept`: calls, questions and refusals over toolsets that several share."""
     by_service: dict[str, list[Any]] = defaultdict(list)
     for moment in moments(all_dialogues):
-        if moment[0] in kept and len(moment[3]) <= _LONGEST:
+        usable = moment[0] in kept and len(moment[3]) <= _LONGEST
+        if usable and _answer(wordings[0][moment[0]], moment):
             by_service[moment[0]].append(moment)
     groups = []
     for name in sorted(by_service):
@@ -251,26 +252,27 @@ def _case(
     moment: Any,
     rng: random.Random,
 ) -> Iterator[Row]:
-    _, intent, identity, request, state, wanted = moment
-    tool = service.tools[intent]
-    if tool not in tools:
+    _, intent, identity, request, *_ = moment
+    made = _answer(service, moment)
+    if made is None or service.tools[intent] not in tools:
         return
-    arguments = arguments_of(service, request, state)
-    if arguments is None:
-        return
-    made: Call
-    if wanted:
-        slot, _, question = wanted.partition(": ")
-        missing = [name for name in service.required[intent] if service.slots[name] not in arguments]
-        if not missing or slot != missing[0]:
-            return
-        made, kind = ask(tool["name"], service.slots[slot], question), "ask"
-    else:
-        if any(service.slots[name] not in arguments for name in service.required[intent]):
-            return
-        made, kind = call(tool["name"], arguments), "call"
+    kind = "ask" if made["name"] == "ask" else "call"
     if others and rng.random() < 0.12:
         tools, made, kind = others, refuse(spoken_name(intent)), "refuse"
     row = example(f"{source}-{identity}-{kind}", f"sgd-{kind}", tools, noisy(request, rng), [made])
     if row:
         yield row
+
+
+def _answer(service: Service, moment: Any) -> Call | None:
+    """The call, or the question for the first required argument that is missing; None for a wrong label."""
+    _, intent, _, request, state, wanted = moment
+    arguments = arguments_of(service, request, state)
+    if arguments is None:
+        return None
+    missing = [name for name in service.required[intent] if service.slots[name] not in arguments]
+    name = service.tools[intent]["name"]
+    if not wanted:
+        return None if missing else call(name, arguments)
+    slot, _, question = wanted.partition(": ")
+    return ask(name, service.slots[slot], question) if missing[:1] == [slot] else None

@@ -19,40 +19,47 @@ class Kind:
 
 
 CITIES = (
-    "Oslo|Bergen|Paris|Lyon|Rome|Milan|Berlin|Hamburg|Vienna|Prague|Madrid|Seville|Lisbon|Porto|Dublin|Cork|London|"
-    "Leeds|Boston|Denver|Austin|Chicago|Seattle|Toronto|Montreal|Tokyo|Osaka|Kyoto|Seoul|Busan|Delhi|Mumbai|Cairo|"
-    "Lagos|Nairobi|Cape Town|Sydney|Perth|Auckland|San Diego|New Orleans|Buenos Aires|São Paulo|Lima|Bogotá|Athens|"
-    "Zurich|Geneva|Brussels|Ghent|Warsaw|Kraków|Helsinki|Riga|Tallinn|Istanbul|Dubai|Singapore|Hanoi|Bangkok"
-).split("|")
+    "Oslo|Bergen|Paris|Lyon|Rome|Milan|Berlin|Hamburg|Vienna|Prague|Madrid|Seville|Lisbon|Porto|Dublin|"
+    "Cork|London|Leeds|Boston|Denver|Austin|Chicago|Seattle|Toronto|Montreal|Tokyo|Osaka|Kyoto|Seoul|"
+    "Busan|Delhi|Mumbai|Cairo|Lagos|Nairobi|Cape Town|Sydney|Perth|Auckland|San Diego|New Orleans|"
+    "Buenos Aires|São Paulo|Lima|Bogotá|Athens|Zurich|Geneva|Brussels|Ghent|Warsaw|Kraków|Helsinki|"
+    "Riga|Tallinn|Istanbul|Dubai|Singapore|Hanoi|Bangkok"
+)
 NAMES = (
-    "Anna Berg|Tom Ford|Maria Silva|Ken Ito|Lena Vogt|Omar Aziz|Julia Stein|Peter Novak|Ines Costa|Raj Patel|Mei Lin|"
-    "Sara Holm|Paul Weber|Nina Rossi|Jack Moore|Eva Lund|Luis Vega|Amy Chan|Ben Adler|Zoe Marsh|Ivan Petrov|Ada King|"
-    "Noah Clark|Mia Jensen|Yara Haddad|Leo Brandt|Tara Singh|Hugo Blanc|Olga Dunin|Sam Okoro"
-).split("|")
+    "Anna Berg|Tom Ford|Maria Silva|Ken Ito|Lena Vogt|Omar Aziz|Julia Stein|Peter Novak|Ines Costa|"
+    "Raj Patel|Mei Lin|Sara Holm|Paul Weber|Nina Rossi|Jack Moore|Eva Lund|Luis Vega|Amy Chan|"
+    "Ben Adler|Zoe Marsh|Ivan Petrov|Ada King|Noah Clark|Mia Jensen|Yara Haddad|Leo Brandt|Tara Singh|"
+    "Hugo Blanc|Olga Dunin|Sam Okoro"
+)
 THINGS = (
-    "milk|eggs|bread|rice|apples|coffee|tea|batteries|light bulbs|paper towels|cat food|olive oil|flour|tomatoes|soap|"
-    "printer ink|envelopes|notebooks|screws|paint|towels|candles|honey|yoghurt|onions|pasta|oranges|basil|salt|sugar"
-).split("|")
+    "milk|eggs|bread|rice|apples|coffee|tea|batteries|light bulbs|paper towels|cat food|olive oil|"
+    "flour|tomatoes|soap|printer ink|envelopes|notebooks|screws|paint|towels|candles|honey|yoghurt|"
+    "onions|pasta|oranges|basil|salt|sugar"
+)
 TOPICS = (
-    "climate change|solar energy|the French Revolution|machine learning|chess openings|sourdough|black holes|jazz|"
-    "coral reefs|electric cars|the stock market|volcanoes|Roman law|bird migration|quantum computing|space travel|"
-    "vaccines|wind power|medieval castles|football|opera|robotics|beekeeping|glaciers|cryptography|ceramics"
-).split("|")
+    "climate change|solar energy|the French Revolution|machine learning|chess openings|sourdough|"
+    "black holes|jazz|coral reefs|electric cars|the stock market|volcanoes|Roman law|bird migration|"
+    "quantum computing|space travel|vaccines|wind power|medieval castles|football|opera|robotics|"
+    "beekeeping|glaciers|cryptography|ceramics"
+)
 TITLES = (
-    "Quiet Rivers|The Last Orchard|Night Train|Paper Moons|A Winter in Lisbon|Glass Houses|Northern Light|The Long Way|"
-    "Salt and Stone|Borrowed Time|The Clockmaker|Blue Harbour|Silent Hours|Copper Sky|The Second Door|Wild Honey"
-).split("|")
+    "Quiet Rivers|The Last Orchard|Night Train|Paper Moons|A Winter in Lisbon|Glass Houses|"
+    "Northern Light|The Long Way|Salt and Stone|Borrowed Time|The Clockmaker|Blue Harbour|Silent Hours|"
+    "Copper Sky|The Second Door|Wild Honey"
+)
 NOTES = (
-    "the parcel has arrived|I will be ten minutes late|the meeting is moved to room 4|please send the invoice|"
-    "dinner is ready|the build has failed|we have run out of paper|call me when you can|the keys are with the porter|"
-    "happy birthday|the report is done|see you at the station"
-).split("|")
-MONTHS = "January February March April May June July August September October November December".split()
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+    "the parcel has arrived|I will be ten minutes late|the meeting is moved to room 4|"
+    "please send the invoice|dinner is ready|the build has failed|we have run out of paper|"
+    "call me when you can|the keys are with the porter|happy birthday|the report is done|"
+    "see you at the station"
+)
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+NUMBERS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 
 
-def one_of(values: list[str]) -> Kind:
-    return Kind({"type": "string"}, lambda rng: (value := rng.choice(values), value))
+def one_of(values: str) -> Kind:
+    """A text, one of those between bars."""
+    return Kind({"type": "string"}, lambda rng: (value := rng.choice(values.split("|")), value))
 
 
 def whole(low: int, high: int, *, bounded: bool = False) -> Kind:
@@ -60,7 +67,7 @@ def whole(low: int, high: int, *, bounded: bool = False) -> Kind:
 
     def make(rng: random.Random) -> Said:
         value = rng.randint(low, high)
-        return (NUMBERS[value] if value <= 12 and rng.random() < 0.4 else str(value)), value
+        return (NUMBERS.split("|")[value] if value <= 12 and rng.random() < 0.4 else str(value)), value
 
     return Kind(schema, make)
 
@@ -94,7 +101,7 @@ def flag() -> Kind:
 def day() -> Kind:
     def make(rng: random.Random) -> Said:
         when = date(2025, 1, 1) + timedelta(days=rng.randrange(1500))
-        month = MONTHS[when.month - 1]
+        month = MONTHS.split("|")[when.month - 1]
         forms = [
             f"{when.day} {month} {when.year}",
             f"{month} {when.day}, {when.year}",
@@ -133,7 +140,7 @@ def code(prefix: str = "") -> Kind:
 
 def mail() -> Kind:
     def make(rng: random.Random) -> Said:
-        first, last = rng.choice(NAMES).lower().split()
+        first, last = rng.choice(NAMES.split("|")).lower().split()
         value = (
             f"{first}{rng.choice(['.', '_', ''])}{last}@{rng.choice(['example.org', 'mail.net', 'post.io'])}"
         )

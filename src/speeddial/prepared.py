@@ -62,7 +62,9 @@ def offered(expert: Expert, context: ToolContext, known: Mapping[str, Tool]) -> 
     """The tools that an expert may call for one request: its own, or the best of those that are given."""
     if expert.calls == "one":
         return {name: known[name] for name in expert.tools}
-    tools = _given(context.given, known) or {name: known[name] for name in expert.tools}
+    tools = _given(context.given, known)
+    # A tool with a shape needs more than words, a file or labels: whoever has that gives the tool too.
+    tools = tools or {name: known[name] for name in expert.tools if known[name].shape is None}
     if len(tools) <= SHOWN_TOOLS:
         return tools
     chosen = best(context.request, {name: _searched(tool) for name, tool in tools.items()}, SHOWN_TOOLS)
