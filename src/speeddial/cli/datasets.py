@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,20 @@ import typer
 
 from speeddial.cli.output import data, emit, plain, table, talk
 from speeddial.cli.record import Json
+from speeddial.cli.selection import (
+    Expert,
+    Label,
+    SinceCalls,
+    Statuses,
+    TestShare,
+    ToolOfCalls,
+    Unproven,
+    UntilCalls,
+    User,
+    Workflow,
+    opened,
+    selected,
+)
 
 DATA = typer.Typer(
     help="Training data: frozen selections of the record.", no_args_is_help=True, rich_markup_mode=None
@@ -29,49 +42,40 @@ def export(
     ],
     form: Annotated[str, typer.Option(help="As `trace export` has them.")] = "openai",
     run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Only these runs.")] = None,
-    expert: Annotated[str, typer.Option(help="Only this expert's calls.")] = "",
-    tool: Annotated[str, typer.Option(help="Only calls of this tool.")] = "",
+    expert: Expert = "",
+    tool: ToolOfCalls = "",
     model: Annotated[str, typer.Option(help="Only calls that this model made.")] = "",
-    workflow: Annotated[str, typer.Option(help="Only runs of this workflow.")] = "",
-    user: Annotated[str, typer.Option(help="Only runs of this user.")] = "",
-    status: Annotated[
-        list[str] | None, typer.Option(help="Calls of these statuses; exact and corrected unless given.")
-    ] = None,
-    since: Annotated[datetime | None, typer.Option(help="Not before this time.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Before this time.")] = None,
-    label: Annotated[str, typer.Option(help="Only calls that people gave this label.")] = "",
+    workflow: Workflow = "",
+    user: User = "",
+    status: Statuses = None,
+    since: SinceCalls = None,
+    until: UntilCalls = None,
+    label: Label = "",
     judged: Annotated[
         bool, typer.Option("--judged", help="Only calls that people accepted or corrected.")
     ] = False,
-    test_share: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of the runs for a test split.")
-    ] = 0.0,
-    unproven: Annotated[
-        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
-    ] = False,
+    test_share: TestShare = 0.0,
+    unproven: Unproven = False,
     json: Json = False,
 ) -> None:
     """Freeze a selection of the record into a dataset: its rows, where they come from, and their hashes."""
-    from speeddial.project import Project
     from speeddial.record.datasets import folder_of, freeze
-    from speeddial.record.selection import Selection
 
-    project = Project(Project.find())
-    with project.open_record() as record:
+    with opened() as (project, record):
         dataset = freeze(
             record,
             name,
             folder_of(record),
-            Selection(
+            selected(
                 runs=tuple(record.resolve(part) for part in run or ()),
                 expert=expert,
                 tool=tool,
                 model=model,
                 workflow=workflow,
                 user=user,
-                statuses=tuple(status or ()),
-                since=since and since.astimezone(),
-                until=until and until.astimezone(),
+                status=status,
+                since=since,
+                until=until,
                 judged=judged,
             ),
             label=label,
@@ -92,11 +96,9 @@ def stats(
     json: Json = False,
 ) -> None:
     """List the datasets, or verify one and say what it holds and which adapters were trained on it."""
-    from speeddial.project import Project
     from speeddial.record.datasets import Dataset, datasets, folder_of, uses_of
 
-    project = Project(Project.find())
-    with project.open_record() as record:
+    with opened() as (project, record):
         folder = folder_of(record)
     if name is None:
         found = datasets(folder)

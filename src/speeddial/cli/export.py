@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +12,23 @@ import typer
 
 from speeddial.cli.output import emit, plain, talk
 from speeddial.cli.record import TRACE
+from speeddial.cli.selection import (
+    Expert,
+    Label,
+    SinceCalls,
+    Statuses,
+    TestShare,
+    ToolOfCalls,
+    Unproven,
+    UntilCalls,
+    User,
+    Workflow,
+    opened,
+    selected,
+)
 from speeddial.errors import UserError
 
 if TYPE_CHECKING:
-    from speeddial.project import Project
     from speeddial.record import Record
     from speeddial.record.export import ExportReport
 
@@ -49,25 +61,19 @@ def export(
     out: Annotated[Path, typer.Option(metavar="PATH", help="Written anew: a file; a folder for parquet.")],
     run: Runs = None,
     form: Annotated[Form, typer.Option(help="What will read it.")] = Form.OPENAI,
-    expert: Annotated[str, typer.Option(help="Only this expert's calls.")] = "",
-    tool: Annotated[str, typer.Option(help="Only calls of this tool.")] = "",
-    status: Annotated[
-        list[str] | None, typer.Option(help="Calls of these statuses; exact and corrected unless given.")
-    ] = None,
-    since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on, ISO 8601.")] = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="Only before this time.")] = "",
-    label: Annotated[str, typer.Option(help="Only decodes that a person gave this label.")] = "",
-    user: Annotated[str, typer.Option(help="Only this person's runs.")] = "",
-    workflow: Annotated[str, typer.Option(help="Only runs of this workflow.")] = "",
-    test_share: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of the runs for a test split.")
-    ] = 0.0,
+    expert: Expert = "",
+    tool: ToolOfCalls = "",
+    status: Statuses = None,
+    since: SinceCalls = None,
+    until: UntilCalls = None,
+    label: Label = "",
+    user: User = "",
+    workflow: Workflow = "",
+    test_share: TestShare = 0.0,
     text: Annotated[
         bool, typer.Option("--text", help="Calls as text, for chat templates without tools.")
     ] = False,
-    unproven: Annotated[
-        bool, typer.Option("--unproven", help="Also calls of engines whose constraint was not proven.")
-    ] = False,
+    unproven: Unproven = False,
     no_metadata: Annotated[
         bool, typer.Option("--no-metadata", help="Lines without where they come from.")
     ] = False,
@@ -81,20 +87,19 @@ def export(
 ) -> None:  # fmt: skip
     """Export the record: training data, preference pairs, a dataset, spans, or one run as a page."""
     from speeddial.record.export import export as write
-    from speeddial.record.selection import Selection
 
-    with _opened() as (project, record):
+    with opened() as (project, record):
         runs = tuple(record.resolve(name) for name in run or ())
         if form is Form.HTML:
             _page(record, runs, out)
             return
-        selection = Selection(
+        selection = selected(
             runs=runs,
             expert=expert,
             tool=tool,
-            statuses=tuple(status or ()),
-            since=_moment("--since", since),
-            until=_moment("--until", until),
+            status=status,
+            since=since,
+            until=until,
             user=user,
             label=label,
             workflow=workflow,
@@ -127,7 +132,7 @@ def send(
     """Send runs to an OpenTelemetry receiver, the latest one unless given; one that has a run keeps it."""
     from speeddial.record.otlp import Receiver
 
-    with _opened() as (project, record):
+    with opened() as (project, record):
         endpoint = to or project.settings.otlp
         if not endpoint:
             raise UserError("no receiver is known", hint="give --to URL, or set `otlp` to one")
@@ -150,18 +155,6 @@ def _page(record: Record, runs: tuple[str, ...], out: Path) -> None:
     with writable(out):
         write_page(record, runs[0], out)
     talk().print(f"run {runs[0]} in {plain(out)}")
-
-
-def _moment(option: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        # A time without a zone is meant in the machine's own.
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
-        raise UserError(
-            f"{option}: {text!r} is not an ISO 8601 time", hint="for example 2026-11-22 or 2026-11-22T09:00"
-        ) from error
 
 
 @contextmanager
@@ -193,12 +186,3 @@ def _tell(report: ExportReport, out: Path) -> None:
             f"[yellow]{unknown} of them come from models of unknown licence[/yellow]: "
             "name it in the setting `licences`, or in the adapter's MODEL_CARD.md"
         )
-
-
-@contextmanager
-def _opened() -> Iterator[tuple[Project, Record]]:
-    from speeddial.project import Project
-
-    project = Project(Project.find())
-    with project.open_record() as record:
-        yield project, record

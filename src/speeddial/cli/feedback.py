@@ -8,7 +8,8 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ import typer
 
 from speeddial.cli.output import data, emit, plain, table, talk
 from speeddial.cli.record import TRACE, Json
+from speeddial.cli.selection import opened
 from speeddial.errors import ContractViolation, NotFound, UserError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 def accept(subject: Subject, step: Step = None, text: Text = "", by: By = "", json: Json = False) -> None:
     """Say that a decode, a tool's result or a run's answer is right."""
-    with _Here() as here:
+    with _here() as here:
         run, interaction = here.find(subject, step)
         here.show(here.record.feedback.accept(interaction, run=run, by=here.who(by), text=text), json)
 
@@ -64,7 +66,7 @@ def comment(
     json: Json = False,
 ) -> None:
     """Say anything about a run's answer or one of its steps."""
-    with _Here() as here:
+    with _here() as here:
         run, interaction = here.find(subject, step)
         here.show(here.record.feedback.comment(interaction, text, run=run, by=here.who(by)), json)
 
@@ -78,7 +80,7 @@ def label(
     json: Json = False,
 ) -> None:
     """Mark a run's answer or one of its steps."""
-    with _Here() as here:
+    with _here() as here:
         run, interaction = here.find(subject, step)
         here.show(here.record.feedback.label(interaction, label, run=run, by=here.who(by), text=text), json)
 
@@ -99,7 +101,7 @@ def correct(
     """Say what the right call would have been; training data then has it in place of the model's."""
     from speeddial.contract import parse_json
 
-    with _Here() as here:
+    with _here() as here:
         _, interaction = here.find(subject, step, decode=True)
         assert interaction is not None
         tools = {name: tool.contract for name, tool in here.project.tools.items()}
@@ -130,7 +132,7 @@ def uses(
     json: Json = False,
 ) -> None:
     """Tell which datasets hold a run, and which adapters were trained on them."""
-    with _Here() as here:
+    with _here() as here:
         found = here.uses((here.record.resolve(run_id),))
     if json:
         for use in found:
@@ -163,7 +165,7 @@ def erase(
 
     if (run_id is None) == (not user):
         raise UserError("a run or a user is to be erased", hint="give RUN or --user NAME")
-    with _Here() as here:
+    with _here() as here:
         if not dry_run and (ended := finish(here.record)):
             talk().print(f"ended the erasure of {ended} run(s) that was begun before")
         if run_id is not None:
@@ -208,7 +210,7 @@ def prune(
     """
     from speeddial.record.retention import retain
 
-    with _Here() as here:
+    with _here() as here:
         set_ = here.project.settings
         age = _age(older_than) if older_than else timedelta(days=set_.keep_days) or None
         size = (set_.keep_mb if max_mb is None else max_mb) * 1_000_000
@@ -229,19 +231,11 @@ def prune(
 class _Here:
     """The project's record, and what a person means by the words of a command."""
 
-    def __init__(self) -> None:
-        from speeddial.project import Project
-
-        self.project: Project = Project(Project.find())
-        self.record: Record = self.project.open_record()
+    def __init__(self, project: Project, record: Record) -> None:
+        self.project = project
+        self.record = record
         self.begun: dict[int, str] = {}
         """Interaction -> the text of a correction that is being written."""
-
-    def __enter__(self) -> _Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.record.close()
 
     def who(self, by: str) -> str:
         return by or self.project.settings.user
@@ -318,6 +312,12 @@ class _Here:
     def _run_of(self, interaction: int) -> str:
         rows = self.record.database.read("SELECT run FROM interactions WHERE id = ?", (interaction,))
         return str(rows[0]["run"]) if rows else ""
+
+
+@contextmanager
+def _here() -> Iterator[_Here]:
+    with opened() as (project, record):
+        yield _Here(project, record)
 
 
 def _edited(text: str) -> str:

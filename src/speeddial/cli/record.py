@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speeddial.cli.output import data, emit, table
+from speeddial.cli.selection import Expert, Since, Tool, Until, User, Workflow, opened, selected
 from speeddial.messages import Status, compact_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from speeddial.record import Record
     from speeddial.record.feedback import FeedbackRow
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Limit = Annotated[int, typer.Option(min=1, help="Most lines, newest first.")]
-Expert = Annotated[str, typer.Option(help="Only where this expert was phoned.")]
-Tool = Annotated[str, typer.Option(help="Only where this tool ran.")]
-Workflow = Annotated[str, typer.Option(help="Only runs of this workflow.")]
-User = Annotated[str, typer.Option(help="Only this user's runs.")]
-Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only runs begun then or later: ISO 8601, or 2h, 7d.")
-]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only runs begun before.")]
 
 TRACE = typer.Typer(
     help="The record: what was asked, answered and done.", no_args_is_help=True, rich_markup_mode=None
@@ -59,18 +49,16 @@ def runs(
     json: Json = False,
 ) -> None:
     """List the runs, newest first."""
-    from speeddial.record.selection import Selection
-
-    selection = Selection(
+    selection = selected(
         run_statuses=tuple(status or ()),
         expert=expert,
         tool=tool,
         workflow=workflow,
         user=user,
-        since=moment("--since", since),
-        until=moment("--until", until),
+        since=since,
+        until=until,
     )
-    with _record() as record:
+    with opened() as (_, record):
         if search:
             record.index.update()
         rows = record.browse.runs(selection, limit=limit, text=search)
@@ -108,17 +96,8 @@ def search(
     json: Json = False,
 ) -> None:
     """Find where words stand in the record, in any script, newest first."""
-    from speeddial.record.selection import Selection
-
-    selection = Selection(
-        expert=expert,
-        tool=tool,
-        workflow=workflow,
-        user=user,
-        since=moment("--since", since),
-        until=moment("--until", until),
-    )
-    with _record() as record:
+    selection = selected(expert=expert, tool=tool, workflow=workflow, user=user, since=since, until=until)
+    with opened() as (_, record):
         hits = record.search(text, limit=limit, selection=selection)
     if json:
         for hit in hits:
@@ -143,7 +122,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one run: every exchange with a model or tool."""
-    with _record() as record:
+    with opened() as (_, record):
         row = record.run(record.resolve(run_id))
         row = row.with_interactions(tuple(record.interactions(run=row.id)))
         remarks = record.feedback.of_run(row.id)
@@ -193,34 +172,3 @@ def _show_remarks(remarks: Sequence[FeedbackRow], interaction: int | None) -> No
             call = compact_json(said.call) if said.call else ""
             words = " ".join(part for part in (call, said.label, said.text) if part)
             data(f"    {said.verdict}{who}{': ' if words else ''}{words}")
-
-
-def moment(option: str, text: str | None) -> datetime | None:
-    """The time that an option names: ISO 8601 (without a zone in the machine's own), or how long ago.
-
-    Raises:
-        UserError: it is neither.
-    """
-    from datetime import UTC, datetime, timedelta
-
-    from speeddial.errors import UserError
-
-    if text is None:
-        return None
-    ago = re.fullmatch(r"(\d{1,6})([mhdw])", text)
-    if ago:
-        unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[ago[2]]
-        return datetime.now(UTC) - timedelta(**{unit: int(ago[1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(
-            f"{option} {text}: not a time", hint="for example 2026-11-22, 2026-11-22T09:00+01:00, 2h or 7d"
-        ) from error
-    return found if found.tzinfo else found.astimezone()
-
-
-def _record() -> Record:
-    from speeddial.project import Project
-
-    return Project(Project.find()).open_record()

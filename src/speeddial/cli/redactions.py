@@ -8,6 +8,7 @@ import typer
 
 from speeddial.cli.output import emit, table
 from speeddial.cli.record import TRACE, Json
+from speeddial.cli.selection import opened
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +22,7 @@ def redactions(
     json: Json = False,
 ) -> None:
     """Count what was replaced before it was written, by rule: for data sets' cards, and for trust."""
-    from speeddial.project import Project
-
-    with Project(Project.find()).open_record() as record:
+    with opened() as (_, record):
         counts = record.redactions(record.resolve(run_id) if run_id else None)
     if json:
         emit(dict(sorted(counts.items())))

@@ -10,6 +10,7 @@ import typer
 from speeddial.cli.output import data, emit, talk
 from speeddial.cli.record import TRACE, Json
 from speeddial.cli.run import Yes
+from speeddial.cli.selection import opened
 
 if TYPE_CHECKING:
     from speeddial.record.diff import FieldDiff, PairDiff, Span
@@ -100,11 +101,10 @@ def diff(
     \b
     speeddial trace diff 20261122-161224 last
     """
-    from speeddial.project import Project
     from speeddial.record import whole
     from speeddial.record.diff import diff_runs
 
-    with Project(Project.find()).open_record() as record:
+    with opened() as (_, record):
         found = diff_runs(whole(record, record.resolve(left)), whole(record, record.resolve(right)))
     if json:
         emit(found.as_dict())

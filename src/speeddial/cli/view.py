@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speeddial.cli.output import data, plain, talk
+from speeddial.cli.selection import opened
 
 
 def register(app: typer.Typer) -> None:
@@ -28,14 +29,12 @@ def view(
     """
     import webbrowser
 
-    from speeddial.project import Project
     from speeddial.viewer.server import Viewer
 
     def say(line: str) -> None:
         talk().print(f"[dim]{plain(line)}[/dim]")
 
-    project = Project(Project.find())
-    with project.open_record() as record:
+    with opened() as (project, record):
         viewer = Viewer(project, record, host=host, port=port, say=say)
         data(viewer.link)
         talk().print("Ctrl-C ends it")

@@ -32,6 +32,7 @@ from speeddial.record.database import Database
 from speeddial.record.datasets import datasets, folder_of
 from speeddial.record.overwrite import bytes_used, forget_threads, overwrite
 from speeddial.record.rows import ERASING, RUNNING
+from speeddial.record.selection import marks
 from speeddial.record.store import Record
 from speeddial.record.writer import Writer
 
@@ -178,7 +179,7 @@ def finish(record: Record, *, rewrite: bool = True) -> int:
         with database.writing() as db:
             for some in _portions(pending):
                 db.execute(
-                    f"UPDATE erasures SET ended_ns = ? WHERE run_hash IN ({_marks(some)})",
+                    f"UPDATE erasures SET ended_ns = ? WHERE run_hash IN ({marks(some)})",
                     (time.time_ns(), *some),
                 )
     return len(pending)
@@ -237,7 +238,7 @@ def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]
             for some in _portions(runs)
             for run in _read_ids(
                 database,
-                f"SELECT id FROM runs WHERE status = ? AND id IN ({_marks(some)})",
+                f"SELECT id FROM runs WHERE status = ? AND id IN ({marks(some)})",
                 (ERASING, *some),
             )
         ]
@@ -265,7 +266,7 @@ def _delete_rows(record: Record, runs: Sequence[str], reason: Reason) -> Counter
             total += counts
         _keep_referred(database, hashes)
         for some in _portions(sorted(hashes)):
-            deleted = db.execute(f"DELETE FROM contents WHERE hash IN ({_marks(some)})", tuple(some))
+            deleted = db.execute(f"DELETE FROM contents WHERE hash IN ({marks(some)})", tuple(some))
             total["contents"] += deleted.rowcount
     return total
 
@@ -322,7 +323,7 @@ def _forks(database: Database, runs: Sequence[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for some in _portions(runs):
         found.update(
-            _read_ids(database, f"SELECT id FROM runs WHERE forked_from IN ({_marks(some)})", tuple(some))
+            _read_ids(database, f"SELECT id FROM runs WHERE forked_from IN ({marks(some)})", tuple(some))
         )
     return tuple(sorted(found - set(runs)))
 
@@ -375,7 +376,3 @@ def _read_ids(database: Database, sql: str, parameters: Sequence[Any]) -> list[s
 def _portions(items: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(items), _AT_ONCE):
         yield items[start : start + _AT_ONCE]
-
-
-def _marks(items: Sequence[str]) -> str:
-    return ", ".join("?" * len(items))

@@ -42,14 +42,12 @@ from speeddial.record.originals import Originals
 from speeddial.record.reader import JSON_COLUMNS, RecordReader
 from speeddial.record.redact import RULES, Counts, Redactor, Rule, chosen_rules
 from speeddial.record.rows import ERASING, INTERRUPTED, RESUMABLE, RUNNING, RunRow
-from speeddial.record.selection import Selection
 from speeddial.record.writer import LEFT, Writer
 from speeddial.settings import Settings
 
 if TYPE_CHECKING:
     from speeddial.record.browse import Browser
     from speeddial.record.search import Hit, SearchIndex
-    from speeddial.record.selection import Selection
 
 Kind = Literal["plan", "model", "tool"]
 Given = ParamSpec("Given")
@@ -171,23 +169,17 @@ class Record(RecordReader):
 
         return SearchIndex(self._database)
 
-    def search(
-        self,
-        text: str,
-        *,
-        limit: int = 50,
-        before: int | None = None,
-        selection: Selection | None = None,
-    ) -> list[Hit]:
+    def search(self, text: str, **options: Any) -> list[Hit]:
         """Where a text stands in the record, newest first; what is not indexed yet is indexed now.
 
-        Args, Returns: see `SearchIndex.search`.
+        Args:
+            options: as for `SearchIndex.search`.
 
         Raises:
             RecordError: the record could not be read or written.
         """
         self.index.update()
-        return self.index.search(text, limit=limit, before=before, selection=selection)
+        return self.index.search(text, **options)
 
     def originals(self, run: str) -> Originals:
         """What personal data the run's surrogates stand for; empty once it has ended."""
