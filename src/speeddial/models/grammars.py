@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
+from string import ascii_letters, digits
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
@@ -113,6 +114,12 @@ class GuidedTokenizer:
         if isinstance(tokenizer, TokenizerWrapper) and len(tokenizer.tokens) == self.size:
             return tokenizer.tokens
         return [self.native.decode_bytes([token]) for token in range(self.size)]
+
+    @cached_property
+    def letters(self) -> list[int]:
+        """The tokens of one ASCII letter or digit."""
+        alone = [self.native.tokenize_str(letter) for letter in ascii_letters + digits]
+        return [tokens[0] for tokens in alone if len(tokens) == 1]
 
     def compiled(self, grammar: str) -> CompiledGrammar:
         """A grammar, compiled the first time it is asked for.

@@ -215,7 +215,7 @@ class GuidedDecoder:
 
     def _append_forced(self) -> None:
         """Append all that the grammar leaves no choice about."""
-        while not self.done and (forced := self._forced()):
+        while not self.done and (forced := self._whole_words(self._forced())):
             for token in forced:
                 if not self._take_forced_token(token):
                     return
@@ -245,6 +245,25 @@ class GuidedDecoder:
         if not all(ahead.startswith(piece) for piece in pieces):
             return []
         return [int(allowed[max(range(len(pieces)), key=lambda number: len(pieces[number]))])]
+
+    def _whole_words(self, forced: list[int]) -> list[int]:
+        """Forced tokens less the beginning of a word that may go on.
+
+        "davi" is forced where "davi" and "davis" may come, but a tokenizer cuts "davis" elsewhere ("d", "av",
+        "is"), and a model that is shown "avi" ends the word there: it never saw an "s" after it.
+        """
+        pieces = [self.tokenizer.native.decode_bytes([token]) for token in forced]
+        if not forced or not pieces[-1][-1:].isalnum():
+            return forced
+        after = self._matcher.deep_copy()
+        if not after.consume_tokens(forced) or after.is_stopped():
+            return forced
+        if not any(after.validate_tokens([letter]) for letter in self.tokenizer.letters):
+            return forced
+        kept = len(forced) - 1
+        while kept and pieces[kept].isalnum() and pieces[kept - 1][-1:].isalnum():
+            kept -= 1
+        return forced[:kept]
 
     def _check(self) -> None:
         if self._matcher.is_error():
