@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
+from speeddial.contract import ResolveContext
 from speeddial.errors import ModelError, NeedsPerson, SpeeddialError, UserError
 from speeddial.events import ApprovalNeeded, ToolFinished
 from speeddial.exchange import Emit, Exchange, now_text
@@ -342,3 +343,26 @@ def _replayed(outcome: CallOutcome, row: InteractionRow) -> CallOutcome | ToolFa
 
 def _pairs(arguments: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={compact_json(value)}" for name, value in arguments.items())
+
+
+def only_decoded(outcome: CallOutcome, tools: Sequence[Tool], context: ToolContext) -> CallOutcome:
+    """The outcome with what its tools would receive."""
+    ended = [
+        replace(one, resolved=_resolved(tool, one.call, context) if one.call else None)
+        for one, tool in zip(outcome.each, tools, strict=True)
+    ]
+    return replace(outcome, parts=tuple(ended)) if outcome.parts else ended[0]
+
+
+def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:
+    """What the tool would receive; None when a phrase cannot be resolved."""
+    from pydantic_core import to_jsonable_python
+
+    contract = tool.contract_for(context)
+    try:
+        value = contract.resolve(
+            contract.load(call.arguments), ResolveContext(now=context.now, references=context.references)
+        )
+    except ModelError:
+        return None
+    return {name: to_jsonable_python(item) for name, item in value.items()}

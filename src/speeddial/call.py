@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from speeddial.act import Actor, ToolFailure
+from speeddial.act import Actor, ToolFailure, only_decoded
 from speeddial.agent import Agent
 from speeddial.calibration import Piece
-from speeddial.contract import ResolveContext, problems_text
-from speeddial.errors import EngineError, ModelError, NotFound, UserError
+from speeddial.contract import problems_text
+from speeddial.errors import EngineError, NotFound, UserError
 from speeddial.events import CallDecoded, Escalated
 from speeddial.exchange import Emit, Exchange, Question, Reply, now_text
 from speeddial.expert import Expert
@@ -377,8 +377,8 @@ class Caller:
         if not self._execute:
             # A shape is read off the step's file, which may be large.
             if any(tool.shape for tool in called):
-                return await asyncio.to_thread(_only_decoded, outcome, called, context)
-            return _only_decoded(outcome, called, context)
+                return await asyncio.to_thread(only_decoded, outcome, called, context)
+            return only_decoded(outcome, called, context)
         if isinstance(answer, ToolCalls):
             ended = await self._actor.act_all(phone, called, outcome, context, place)
         else:
@@ -496,26 +496,3 @@ def _feedback(feedback: str, request: str) -> Message:
     """What was wrong, and the request once more: that is what experts were trained to answer."""
     again = f"\nAgain: {request}" if len(request) <= LONGEST_REPEATED else ""
     return Message("user", f"Wrong:\n{feedback}{again}")
-
-
-def _only_decoded(outcome: CallOutcome, tools: Sequence[Tool], context: ToolContext) -> CallOutcome:
-    """The outcome with what its tools would receive."""
-    ended = [
-        replace(one, resolved=_resolved(tool, one.call, context) if one.call else None)
-        for one, tool in zip(outcome.each, tools, strict=True)
-    ]
-    return replace(outcome, parts=tuple(ended)) if outcome.parts else ended[0]
-
-
-def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:
-    """What the tool would receive; None when a phrase cannot be resolved."""
-    from pydantic_core import to_jsonable_python
-
-    contract = tool.contract_for(context)
-    try:
-        value = contract.resolve(
-            contract.load(call.arguments), ResolveContext(now=context.now, references=context.references)
-        )
-    except ModelError:
-        return None
-    return {name: to_jsonable_python(item) for name, item in value.items()}
