@@ -1,10 +1,10 @@
-"""The expert `home` without its model: whether the expected calls can be decoded, and what preparing a call takes.
+"""The expert `home` without its model: what of the expected calls can be decoded, what preparing one takes.
 
     python -m benchmarks.home OUT
 
-OUT holds dev_en.jsonl, dev_ru.jsonl and dev_zh.jsonl of `python -m training.home`. For each language: how many
-expected names of those that stand in their sentence are among the choices, how many expected calls the bound
-contract admits, and the processor time of a call's contract and heading over the house of the public fixtures.
+OUT holds dev_en.jsonl, dev_ru.jsonl and dev_zh.jsonl of `python -m training.home`. For each language: how
+many expected names of those that stand in their sentence are among the choices, how many expected calls the
+bound contract admits, and the processor time of a call's contract and heading over the public fixtures' house.
 """
 
 from __future__ import annotations
