@@ -4,7 +4,7 @@
 
 OUT holds dev_en.jsonl, dev_ru.jsonl and dev_zh.jsonl of `python -m training.home`. For each language: how
 many expected names of those that stand in their sentence are among the choices, how many expected calls the
-bound contract admits, and the processor time of a call's contract and heading over the public fixtures' house.
+bound contract admits, and the processor time of a call's contract and heading in the public fixtures' house.
 """
 
 from __future__ import annotations
