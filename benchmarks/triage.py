@@ -46,7 +46,9 @@ def figures(model: ClassifierModel, labels: Any, known: Pairs, strangers: Sequen
     right = np.array([got == label for got, label in zip(chosen, wanted, strict=True)])
     inside = right[: len(known)]
     row: dict[str, Any] = {
-        "in_scope_without_none": share(sum(a == b for a, (_, b) in zip(forced, known, strict=True)), len(known)),
+        "in_scope_without_none": share(
+            sum(a == b for a, (_, b) in zip(forced, known, strict=True)), len(known)
+        ),
         "in_scope": share(int(inside.sum()), len(known)),
     }
     if strangers:
@@ -69,7 +71,10 @@ def share(right: int, cases: int) -> list[float]:
 
 
 def traded(
-    answers: Sequence[Mapping[str, float]], strange: Sequence[Mapping[str, float]], known: Pairs, recall: float
+    answers: Sequence[Mapping[str, float]],
+    strange: Sequence[Mapping[str, float]],
+    known: Pairs,
+    recall: float,
 ) -> float:
     """Accuracy in scope when none is answered from the probability on that so many strangers reach."""
     bound = float(np.quantile([likely[NONE] for likely in strange], 1 - recall))

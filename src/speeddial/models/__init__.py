@@ -46,7 +46,9 @@ class Engine:
 
 ENGINES: dict[str, Engine] = {
     "embedded": Engine("speeddial.models.embedded:EmbeddedModel", "embedded:NAME"),
-    "classifier": Engine("speeddial.models.classifier:ClassifierModel", "classifier:BASE or classifier:ngrams"),
+    "classifier": Engine(
+        "speeddial.models.classifier:ClassifierModel", "classifier:BASE or classifier:ngrams"
+    ),
     "scripted": Engine("speeddial.models.scripted:Scripted.named", "scripted[:NAME or FILE.json]"),
     "transformers": Engine(
         "speeddial.models.transformers:TransformersModel",

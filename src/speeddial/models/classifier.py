@@ -97,9 +97,7 @@ class ClassifierModel(Model):
         embedding = None
         if encoder is not None and labels.dense is not None and labels.dense.encoder == encoder.identity:
             embedding = encoder.embed([text])[0]
-        return dict(
-            zip((*labels.labels, NONE), labels.probabilities(text, embedding).tolist(), strict=True)
-        )
+        return dict(zip((*labels.labels, NONE), labels.probabilities(text, embedding).tolist(), strict=True))
 
     def _encoder(self, adapter: Path | None) -> Encoder | None:
         if self._base == NGRAMS:

@@ -35,9 +35,7 @@ START = Calibration(27.0, (8.0, 6.0, -1.8))
 Embed = Callable[[Sequence[str]], Floats]
 
 
-def fit(
-    examples: Mapping[str, Sequence[str]], embed: Embed | None = None, encoder: str = ""
-) -> LabelSet:
+def fit(examples: Mapping[str, Sequence[str]], embed: Embed | None = None, encoder: str = "") -> LabelSet:
     """Make a label set.
 
     Args:
@@ -49,7 +47,9 @@ def fit(
         EngineRefused: no label, or more than `MOST_TEXTS` messages.
     """
     labels = tuple(examples)
-    pairs = [(number, text) for number, label in enumerate(labels) for text in texts_of(label, examples[label])]
+    pairs = [
+        (number, text) for number, label in enumerate(labels) for text in texts_of(label, examples[label])
+    ]
     if not labels or len(pairs) > MOST_TEXTS:
         raise EngineRefused(
             f"{len(labels)} labels with {len(pairs)} examples: expected 1 label at least, "

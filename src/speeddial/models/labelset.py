@@ -30,6 +30,7 @@ class Dense:
     calibration: Calibration
     """Of the two scores' sum."""
 
+
 @dataclass(frozen=True)
 class LabelSet:
     """Labels with a linear classifier of messages."""
