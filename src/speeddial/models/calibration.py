@@ -15,6 +15,10 @@ _TEMPERATURES = np.geomspace(0.5, 64, 57)
 _PRIOR_CASES = 30.0
 """How many cases the calibration to start from is worth."""
 _CLIP = 30.0
+_LEAST_SPREAD = 0.01
+"""Keeps the regression solvable where all scores are zero."""
+_LARGEST_STEP = 4.0
+"""Where all cases are surely right or wrong, Newton's next step would lead far off."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,13 @@ def _inside(known: Floats, strange: Floats, start: Floats) -> tuple[float, float
     total = len(known) / (1 - NONE_SHARE)
     weight = np.repeat([1.0, NONE_SHARE * total / len(strange)], [len(known), len(strange)])
     # As if so many cases of the usual spread had agreed with the start.
-    prior = _PRIOR_CASES * 0.1 * np.diag((cases**2).mean(0))
+    prior = _PRIOR_CASES * 0.1 * np.diag(np.maximum((cases**2).mean(0), _LEAST_SPREAD))
     found = start.astype(float)
     for _ in range(30):
         likely = _sigmoid(cases @ found)
         slope = cases.T @ (weight * (wanted - likely)) - prior @ (found - start)
         curve = (cases * (weight * likely * (1 - likely))[:, None]).T @ cases + prior
-        step = np.linalg.solve(curve, slope)
+        step = np.clip(np.linalg.solve(curve, slope), -_LARGEST_STEP, _LARGEST_STEP)
         found = found + step
         if np.abs(step).max() < 1e-6:
             break
