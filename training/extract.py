@@ -2,8 +2,8 @@
 
     python -m training.extract DATA OUT [--seed N] [--generated N]
 
-DATA holds snips/, hwu64/ and sgd/. OUT receives extract_train.jsonl and extract_dev.jsonl; the same seed gives
-the same bytes. Every row is what the expert's contract admits; rows that are not are dropped and counted.
+DATA holds snips/, hwu64/ and sgd/. OUT receives extract_train.jsonl and extract_dev.jsonl; the same seed
+gives the same bytes. Every row is what the expert's contract admits; others are dropped and counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from speeddial.extraction import RECORD, contract_of, fields_line
 from speeddial.jsonlines import read_objects
 from speeddial.tool import ToolContext
-from speeddial.values.found import KINDS, phrases
+from speeddial.values.found import phrases
 from training.extract_texts import Text, draw
 
 EXPERT = Path(__file__).resolve().parents[1] / "experts/extract"
@@ -187,7 +187,7 @@ def main() -> None:
         path = given.out / f"{name}.jsonl"
         path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in part), encoding="utf-8")
         print(f"{path.name}: {len(part)} rows")
-    print(dict(counts), f"kinds: {', '.join(KINDS)}")
+    print(dict(counts))
 
 
 if __name__ == "__main__":
