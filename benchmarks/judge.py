@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 
 from speeddial.flywheel.evaluate import wilson
-from speeddial.judge import Verdict
 from speeddial.jsonlines import read_objects
+from speeddial.judge import Verdict
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.run import Runner

@@ -88,6 +88,7 @@ def test_a_stamp_of_a_day_that_there_is_not_is_refused() -> None:
         ("date", "It may take a second, 12.50 in total", ()),
         ("date", "expires=2026-08-30", ("2026-08-30",)),
         ("time", "from 8:00 to half past nine, or noon; ratio 10:2", ("8:00", "half past nine", "noon")),
+        ("time", "It starts at 1:20 am. Or at 3 p.m. today", ("1:20 am", "3 p.m.")),
         ("date-time", "at 2026-05-05 07:12:44 +0200 or 6 May 2026 at 9:00",
          ("2026-05-05 07:12:44 +0200", "6 May 2026 at 9:00")),
         ("integer", "12 boxes, 9.00 EUR, within 14 days, built 3 May 2026", ("12", "14")),

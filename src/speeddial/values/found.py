@@ -34,8 +34,9 @@ _STARTS = re.compile(
     r"three|four|five|six|seven|eight|nine|ten|half|quarter|noon|midday|midnight|christmas|easter)\b)"
 )
 _CLOCK = re.compile(
-    r"(?i:(?<![\d:.,-])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?: ?[ap]\.?m\b\.?)?(?![\d:])"
-    r"|\b(?:1[0-2]|[1-9])(?:[:.][0-5]\d)? ?[ap]\.?m\b|\b(?:1[0-2]|[1-9]) o'clock\b|\bnoon\b|\bmidnight\b"
+    r"(?i:(?<![\d:.,-])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?: ?(?:[ap]m\b|[ap]\.m\.?))?(?![\d:])"
+    r"|\b(?:1[0-2]|[1-9])(?:[:.][0-5]\d)? ?(?:[ap]m\b|[ap]\.m\.?)"
+    r"|\b(?:1[0-2]|[1-9]) o'clock\b|\bnoon\b|\bmidnight\b"
     r"|\b(?:half past|quarter past|quarter to) \w+\b)"
 )
 _UNGLUED = r"(?<![\w.@/-])"
