@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded import TOOL
 
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.dataset import sha256_of
@@ -29,17 +30,6 @@ from speeddial.record.datasets import (
 )
 from speeddial.record.export import FORMS, export
 from speeddial.record.selection import Selection
-
-TOOL = {
-    "name": "add",
-    "description": "Add.",
-    "parameters": {
-        "type": "object",
-        "properties": {"a": {"type": "integer"}},
-        "required": ["a"],
-        "additionalProperties": False,
-    },
-}
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from exported import ADD, BASE, FIND, REFUSE, TOOLS, begin, decode
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("speeddial.record.feedback")
-
 from speeddial.cli.export import Form
 from speeddial.errors import UserError
 from speeddial.messages import Message, compact_json

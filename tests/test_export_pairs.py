@@ -11,8 +11,6 @@ import datasets
 import pytest
 from exported import ADD, BASE, FIND, REFUSE, TOOLS, decode, failed_tool
 
-pytest.importorskip("speeddial.record.feedback")
-
 from speeddial.messages import Message, compact_json
 from speeddial.record import Record
 from speeddial.record.export import ExportReport, export

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("trl")
-pytest.importorskip("speeddial.record.feedback")
 
 import torch
 import trl

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
+from plain_workflow import PLAIN
 from pydantic import Field
 
 from speeddial import (
@@ -64,22 +65,6 @@ SEND = {"name": "send", "arguments": {"to": "anna"}}
 REFUSE = {"name": "refuse", "arguments": {"reason": "not mine"}}
 WRONG = '{"name":"add","arguments":{"a":"2","b":3}}'
 
-FUNCTION = '''
-import asyncio
-
-from speeddial import Run, workflow
-
-
-@workflow
-async def plain(run: Run, task: str) -> str:
-    """Three calls, two at a time."""
-    total, noted = await asyncio.gather(
-        run.phone("adder", "What is 2 and 3?"), run.phone("writer", "note the milk")
-    )
-    sent = await run.phone("writer", "send the sum to anna", uses=[total])
-    return f"{total.text} {noted.text} {sent.text}"
-'''
-
 
 class House:
     """A project on scripted models, and its replays."""
@@ -89,7 +74,7 @@ class House:
         (root / "workflows/default.py").write_text(
             (REPOSITORY / "workflows/default.py").read_text(encoding="utf-8"), encoding="utf-8"
         )
-        (root / "workflows/plain.py").write_text(FUNCTION, encoding="utf-8")
+        (root / "workflows/plain.py").write_text(PLAIN, encoding="utf-8")
         self.scripts(planner=[PLAN], adder=[ADD], writer={"milk": NOTE, "anna": SEND})
         self.runner = self.open()
 
@@ -433,11 +418,11 @@ def test_a_changed_tool_is_shown(house: House) -> None:
 def test_a_changed_workflow_is_shown(house: House) -> None:
     house.run(workflow="plain")
     path = house.root / "workflows/plain.py"
-    path.write_text(FUNCTION.replace("note the milk", "note the bread"), encoding="utf-8")
+    path.write_text(PLAIN.replace("note the milk", "note the bread"), encoding="utf-8")
     assert fields(house.replay()) == {(2, "messages")}
-    path.write_text(FUNCTION.replace('f"{total.text} ', 'f"Sum {total.text} '), encoding="utf-8")
+    path.write_text(PLAIN.replace('f"{total.text} ', 'f"Sum {total.text} '), encoding="utf-8")
     assert fields(house.replay()) == {(0, "answer")}
-    other = FUNCTION.replace('run.phone("writer", "note the milk")', 'run.phone("adder", "What is 1 and 1?")')
+    other = PLAIN.replace('run.phone("writer", "note the milk")', 'run.phone("adder", "What is 1 and 1?")')
     path.write_text(other, encoding="utf-8")
     report = house.replay()
     assert {(2, "request"), (2, "interaction"), (0, "status")} <= fields(report)

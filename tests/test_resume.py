@@ -10,25 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_workflow import PLAIN
 
 HERE = Path(__file__).parent
 DEFAULT = HERE.parent / "workflows/default.py"
 
-FUNCTION = '''
-import asyncio
-
-from speeddial import Run, workflow
-
-
-@workflow
-async def plain(run: Run, task: str) -> str:
-    """Three calls, two at a time."""
-    total, noted = await asyncio.gather(
-        run.phone("adder", "What is 2 and 3?"), run.phone("writer", "note the milk")
-    )
-    sent = await run.phone("writer", "send the sum to anna", uses=[total])
-    return f"{total.as_type(int)} {noted.text} {sent.text}"
-'''
+FUNCTION = PLAIN.replace("{total.text}", "{total.as_type(int)}")
 
 
 SEVERAL = '''

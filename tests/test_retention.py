@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.base import empty_checkpoint
+from recorded import CALL, TOOL
 
 from speeddial.errors import NotFound, RecordError, UserError
 from speeddial.graph.checkpoints import Checkpoints
@@ -27,18 +28,6 @@ from speeddial.record import JournalKey, Record
 from speeddial.record.datasets import folder_of, freeze
 from speeddial.record.retention import ERASING, erase_run, erase_user, finish, retain
 from speeddial.record.selection import Selection
-
-TOOL = {
-    "name": "add",
-    "description": "Add.",
-    "parameters": {
-        "type": "object",
-        "properties": {"a": {"type": "integer"}},
-        "required": ["a"],
-        "additionalProperties": False,
-    },
-}
-CALL = {"name": "add", "arguments": {"a": 1}}
 
 
 @pytest.fixture

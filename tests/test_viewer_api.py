@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
+import viewed
+from recorded import CALL, TOOL, hostile
 
 from speeddial.errors import UserError
 from speeddial.project import Project
@@ -36,18 +37,7 @@ HOSTILE = (
     "{{constructor.constructor('alert(1)')()}}",
     "\ud800",
 )
-TOOL = {
-    "name": "add",
-    "description": "Add.",
-    "parameters": {
-        "type": "object",
-        "properties": {"a": {"type": "integer"}},
-        "required": ["a"],
-        "additionalProperties": False,
-    },
-}
 PLAN = {"steps": [{"expert": "adder", "task": "add"}], "missing": ["tea"]}
-CALL = {"name": "add", "arguments": {"a": 1}}
 
 
 @pytest.fixture
@@ -642,24 +632,8 @@ def test_a_taken_port_is_a_clear_error(project: Project, record: Record) -> None
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_hostile_content_stays_json(client: httpx.AsyncClient, record: Record, text: str) -> None:
-    run = record.begin_run(text, workflow=text, user=text, inputs=[text])
-    asked = record.start_interaction(
-        run,
-        "model",
-        step=1,
-        expert=text,
-        model=text,
-        reason=text,
-        messages=[{"role": "user", "content": text}],
-        tools=[{"name": text, "description": text, "parameters": {"type": "object", "title": text}}],
-        schema={"title": text},
-    )
-    record.finish_interaction(
-        asked, "exact", raw=text, parsed={text: text}, receipt={"backend": text}, error=text
-    )
-    tool = record.start_interaction(run, "tool", tool=text, effect=text, arguments={text: text})
-    record.finish_interaction(tool, "failed", result=text, text=text, error=text)
-    record.finish_run(run, "failed", answer=text, error=text, missing=[text])
+    run = hostile(record, text)
+    _, asked, tool = (row.id for row in record.run(run).interactions)
     stored = record.run(run).task
     for path in (
         "/api/runs",
@@ -740,13 +714,8 @@ def test_any_mark_is_taken(record: Record, mark: str) -> None:
 @pytest.fixture
 def served(project: Project, record: Record) -> Iterator[Viewer]:
     """A real server."""
-    viewer = Viewer(project, record)
-    thread = threading.Thread(target=viewer.serve)
-    thread.start()
-    yield viewer
-    viewer.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with viewed.served(project, record) as viewer:
+        yield viewer
 
 
 def test_events_come_as_other_processes_write(served: Viewer, record: Record) -> None:

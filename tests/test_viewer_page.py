@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import recorded as recording
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
@@ -130,43 +131,7 @@ def forked(record: Record) -> str:
 
 
 def hostile(record: Record) -> str:
-    """A run that wants to be more than text, in every field that a model, a tool or a user fills."""
-    run = record.begin_run(HOSTILE, workflow=HOSTILE, user=HOSTILE, inputs=[HOSTILE])
-    planned = record.start_interaction(run, "plan", expert=HOSTILE, model=HOSTILE)
-    plan = {"steps": [{"expert": HOSTILE, "task": HOSTILE, "file": HOSTILE}], "missing": [HOSTILE]}
-    record.finish_interaction(planned, "exact", raw=HOSTILE, parsed=plan)
-    asked = record.start_interaction(
-        run,
-        "model",
-        step=1,
-        attempt=2,
-        expert=HOSTILE,
-        model=HOSTILE,
-        adapter=HOSTILE,
-        adapter_version=HOSTILE,
-        reason=HOSTILE,
-        messages=[{"role": HOSTILE, "content": HOSTILE}],
-        tools=[{"name": HOSTILE, "description": HOSTILE, "parameters": {"title": HOSTILE}}],
-        schema={"title": HOSTILE},
-        schema_hash=HOSTILE,
-    )
-    record.finish_interaction(
-        asked,
-        "exact",
-        raw=HOSTILE,
-        tokens=[(10, None), (10, 0.2), (len(HOSTILE) - 20, 0.9)],
-        parsed={"name": HOSTILE, "arguments": {HOSTILE: HOSTILE}},
-        receipt={"constrained": True, HOSTILE: HOSTILE},
-        error=HOSTILE,
-        finish=HOSTILE,
-    )
-    record.feedback.comment(asked, HOSTILE, by=HOSTILE)
-    tool = record.start_interaction(
-        run, "tool", step=1, expert=HOSTILE, tool=HOSTILE, effect=HOSTILE, arguments={HOSTILE: HOSTILE}
-    )
-    record.finish_interaction(tool, "failed", result={HOSTILE: HOSTILE}, text=HOSTILE, error=HOSTILE)
-    record.finish_run(run, "failed", answer=HOSTILE, error=HOSTILE, missing=[HOSTILE])
-    return run
+    return recording.hostile(record, HOSTILE, role=HOSTILE)
 
 
 # ---- what is in the file ----

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import recorded
+
 from speeddial import Project, Runner
 from speeddial.record import Record
 from speeddial.scaffold import create
+from speeddial.viewer.server import Viewer
 
 BOTH = "How many orders came from Berlin? Then remind me tomorrow at 9 to call the dentist."
 BERLIN = "How many orders came from Berlin?"
@@ -66,6 +72,20 @@ def make(root: Path) -> Project:
     return Project(root)
 
 
+@contextmanager
+def served(project: Project, record: Record) -> Iterator[Viewer]:
+    """The viewer's server on a port of its own, until the block ends."""
+    viewer = Viewer(project, record)
+    thread = threading.Thread(target=viewer.serve)
+    thread.start()
+    try:
+        yield viewer
+    finally:
+        viewer.stop()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
 def fill(project: Project, record: Record, runner: Runner) -> Viewed:
     """Runs in the order of their age: what is written first, then what the models do."""
     fillers = 130
@@ -73,7 +93,7 @@ def fill(project: Project, record: Record, runner: Runner) -> Viewed:
         run = record.begin_run(f"filler {number}", workflow="nightly", user="bo")
         record.finish_run(run, "done")
     _calls(record)
-    hostile = _hostile(record)
+    hostile = recorded.hostile(record, HOSTILE, LONG)
     table = [project.root / "examples/orders.csv"]
     done = [
         runner.run_sync(ROME),
@@ -112,56 +132,6 @@ def _calls(record: Record) -> None:
         )
         before = asked
     record.finish_run(run, "partial")
-
-
-def _hostile(record: Record) -> str:
-    """A run that wants to be more than text, in every field that a model, a tool or a user fills."""
-    text = LONG
-    run = record.begin_run(text, workflow=HOSTILE, user=HOSTILE, inputs=[HOSTILE])
-    planned = record.start_interaction(run, "plan", expert=HOSTILE, model=HOSTILE)
-    plan = {"steps": [{"expert": HOSTILE, "task": text, "file": HOSTILE}], "missing": [text]}
-    record.finish_interaction(planned, "exact", raw=text, parsed=plan)
-    asked = record.start_interaction(
-        run,
-        "model",
-        step=1,
-        attempt=2,
-        expert=HOSTILE,
-        model=HOSTILE,
-        adapter=HOSTILE,
-        adapter_version=HOSTILE,
-        reason=text,
-        messages=[{"role": "user", "content": text}],
-        tools=[{"name": HOSTILE, "description": text, "parameters": {"type": "object", "title": HOSTILE}}],
-        schema={"title": text},
-        schema_hash=HOSTILE,
-    )
-    record.finish_interaction(
-        asked,
-        "exact",
-        raw=text,
-        tokens=[(10, None), (10, 0.2), (len(text) - 20, 0.9)],
-        parsed={"name": HOSTILE, "arguments": {HOSTILE: text}},
-        receipt={"constrained": True, "backend": HOSTILE, HOSTILE: HOSTILE},
-        error=text,
-        finish=HOSTILE,
-    )
-    record.feedback.comment(asked, text, by=HOSTILE)
-    record.feedback.label(asked, "evil", text=text, by=HOSTILE)
-    acted = record.start_interaction(
-        run,
-        "tool",
-        step=1,
-        parent=asked,
-        expert=HOSTILE,
-        tool=HOSTILE,
-        effect=HOSTILE,
-        arguments={HOSTILE: text},
-        idempotency_key=HOSTILE,
-    )
-    record.finish_interaction(acted, "failed", result={HOSTILE: text}, text=text, error=text)
-    record.finish_run(run, "failed", answer=text, error=text, missing=[text])
-    return run
 
 
 def written(record: Record) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +42,8 @@ def runs(project: Project, record: Record, runner: Runner) -> viewed.Viewed:
 
 @pytest.fixture(scope="session")
 def viewer(project: Project, record: Record, runs: viewed.Viewed) -> Iterator[Viewer]:
-    viewer = Viewer(project, record)
-    thread = threading.Thread(target=viewer.serve)
-    thread.start()
-    yield viewer
-    viewer.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with viewed.served(project, record) as viewer:
+        yield viewer
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import typer
 
 from speeddial.cli.datasets import DATA
 from speeddial.cli.output import data, emit, plain, table, talk
-from speeddial.cli.record import Expert, Json, Since, Until, User, Workflow, moment
+from speeddial.cli.record import Json
+from speeddial.cli.selection import Expert, Since, Until, User, Workflow, opened, selected
 
 if TYPE_CHECKING:
     from speeddial.flywheel.artefact import Artefact
@@ -39,19 +40,10 @@ def collect(
     """
     from speeddial.flywheel.artefact import FOLDER
     from speeddial.flywheel.collect import collect as collected
-    from speeddial.project import Project
-    from speeddial.record.selection import Selection
 
-    chosen = Selection(
-        expert=expert,
-        workflow=workflow,
-        user=user,
-        model=model,
-        since=moment("--since", since),
-        until=moment("--until", until),
-    )
+    chosen = selected(expert=expert, workflow=workflow, user=user, model=model, since=since, until=until)
     with (
-        Project(Project.find()).open_record() as record,
+        opened() as (_, record),
         talk().status("collecting") as status,
     ):
         made = collected(
@@ -97,9 +89,8 @@ def _shown(task: dict[str, Any]) -> list[str]:
 
 def _folder() -> Path:
     from speeddial.flywheel.artefact import FOLDER
-    from speeddial.project import Project
 
-    with Project(Project.find()).open_record() as record:
+    with opened() as (_, record):
         return record.folder / FOLDER
 
 
