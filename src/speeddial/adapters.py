@@ -1,4 +1,4 @@
-"""Whether an adapter is to be put on the model in use: an adapter is made for one base."""
+"""Whether the model in use has an expert's weights: in an adapter made for it, or as a model of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from speeddial.errors import EngineError
-from speeddial.models import Model, load_model
+from speeddial.models import Model, is_folder, load_model
 
 _BY_FOLDER = frozenset({"transformers", "vllm-offline"})
 
@@ -17,11 +17,11 @@ _served: WeakKeyDictionary[Model, list[str]] = WeakKeyDictionary()
 
 
 async def is_tuned(name: str, adapter: Path | None, made_for: str, model: str) -> bool:
-    """Whether this model is to be asked with this adapter; if not, its expert is phoned untuned.
+    """Whether this model is tuned for an expert, by an adapter or as its own; if not, it is asked untuned.
 
-    An embedded model takes adapters made for it, a classifier those made for classifiers, a model in a folder
-    takes every other (one that does not fit its sizes is an error there), a vLLM server those that it was
-    started with. Other engines take none.
+    A folder that the card names is a model of the expert's own. An embedded base takes adapters made for it,
+    a classifier those made for classifiers, a model in a folder takes every other (one that does not fit its
+    sizes is an error there), a vLLM server those that it was started with. Other engines take none.
 
     Args:
         name: of the expert or agent, under which a server knows the adapter.
@@ -31,7 +31,7 @@ async def is_tuned(name: str, adapter: Path | None, made_for: str, model: str) -
     """
     engine, _, base = model.partition(":")
     if adapter is None:
-        return False
+        return is_folder(model) and model == made_for
     if CLASSIFIER in (engine, made_for.partition(":")[0]):
         return made_for.partition(":")[0] == engine
     if engine == "embedded":

@@ -11,7 +11,7 @@ from speeddial.calibration import FILE
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import Problem
 from speeddial.expert import Expert
-from speeddial.models import ENGINES
+from speeddial.models import ENGINES, is_folder
 from speeddial.models.adapter import weights_hash
 from speeddial.project import Project
 from speeddial.tool import Tool
@@ -65,7 +65,7 @@ def findings(project: Project) -> Iterator[Finding]:
                 "put {experts} into the prompt file",
             )
         if agent.model and agent.model != "compose":
-            yield from _model_name(path, agent.model)
+            yield from _model_name(project, path, agent.model)
     for workflow in project.workflows.values():
         for problem in workflow.lint():
             yield Finding(problem, "mend the workflow")
@@ -113,7 +113,7 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
         return
     if any(name not in project.tools for name in expert.tools):
         return  # already reported by the project
-    yield from _model_name(card, project.model_of(expert))
+    yield from _model_name(project, card, project.model_of(expert))
     if expert.is_stale(project.tools):
         yield Finding(
             Problem(
@@ -132,7 +132,7 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
             f"`speeddial eval {expert.name} --data FILE --calibrate`, or remove the file",
             fatal=False,
         )
-    if expert.adapter is None:
+    if expert.adapter is None and not is_folder(expert.model):
         yield Finding(
             Problem(f"{card}: adapter", "trained weights", "none: the expert is untuned"),
             "train one from the record, or leave it so",
@@ -140,7 +140,11 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
         )
 
 
-def _model_name(path: Path, name: str) -> Iterator[Finding]:
-    if name.partition(":")[0] not in ENGINES:
+def _model_name(project: Project, path: Path, name: str) -> Iterator[Finding]:
+    engine, _, folder = name.partition(":")
+    if engine not in ENGINES:
         forms = tuple(engine.form for engine in ENGINES.values())
         yield Finding(Problem(f"{path}: model", "a known engine", repr(name), forms), "mend the name")
+    elif is_folder(name) and not (project.root / folder / "config.json").is_file():
+        problem = Problem(f"{path}: model", "a folder of the project with a model", repr(name))
+        yield Finding(problem, "train the model, or mend the name")

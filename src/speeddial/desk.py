@@ -128,6 +128,10 @@ class Desk:
     # ---- what a runner needs of a project ----
 
     @property
+    def root(self) -> Path:
+        return self._folder
+
+    @property
     def workspace(self) -> Path:
         path = self._folder / self.settings.workspace
         path.mkdir(parents=True, exist_ok=True)

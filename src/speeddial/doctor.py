@@ -72,7 +72,7 @@ def examine(project: Project) -> Iterator[Line]:
         yield _receiver(project.settings.otlp)
     names = {project.model_of(expert) for expert in project.experts.values()} | {project.settings.planner}
     for name in sorted(names):
-        yield asyncio.run(_engine(name, project.settings.allow_unproven))
+        yield asyncio.run(_engine(name, project))
 
 
 def _receiver(url: str) -> Line:
@@ -87,14 +87,14 @@ def _receiver(url: str) -> Line:
     return Line("otlp", receiver.endpoint, "ok", "takes spans")
 
 
-async def _engine(name: str, allow_unproven: bool) -> Line:
+async def _engine(name: str, project: Project) -> Line:
     try:
-        model = load_model(name)
+        model = load_model(name, project.root)
         try:
             canary = await model.canary()
         finally:
             await model.aclose()
     except SpeeddialError as error:
         return Line("engine", name, "failed", " ".join(str(error).split()))
-    state = "ok" if canary.passed else "unproven" if allow_unproven else "failed"
+    state = "ok" if canary.passed else "unproven" if project.settings.allow_unproven else "failed"
     return Line("engine", name, state, f"{canary.backend}: {canary.detail}")

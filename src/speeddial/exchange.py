@@ -162,11 +162,14 @@ class Exchange:
         settings: transport budget.
     """
 
-    def __init__(self, record: Record, run: str, usage: Usage, settings: Settings) -> None:
+    def __init__(
+        self, record: Record, run: str, usage: Usage, settings: Settings, root: Path = Path()
+    ) -> None:
         self.record = record
         self.run = run
         self.usage = usage
         self._settings = settings
+        self._root = root
         self._rows: dict[int, InteractionRow] = {}
         self._told: dict[int, Completion] = {}
 
@@ -335,7 +338,7 @@ class Exchange:
                 given=question.given,
             )
             try:
-                return await load_model(question.model).complete(request)
+                return await load_model(question.model, self._root).complete(request)
             except EngineError as error:
                 # An engine that was given the run's last seconds timed out because of the run's limit.
                 self.usage.check()

@@ -173,11 +173,13 @@ class Project:
     @property
     def licences(self) -> Licences:
         """Under which licence outputs of this project's models come: its settings and model cards."""
-        from speeddial.record.export import Licences
+        from speeddial.models import is_folder
+        from speeddial.record.export import Licences, licence_in
 
         folders = {agent.name: agent.folder for agent in self.agents.values()}
         folders |= {expert.name: expert.folder for expert in self.experts.values()}
-        return Licences(self.settings.licences, folders)
+        own = {one.model: licence_in(one.folder) for one in self.experts.values() if is_folder(one.model)}
+        return Licences(own | dict(self.settings.licences), folders)
 
     def _note(self, room: str, path: Path | str, expected: str, got: str) -> None:
         self._problems.setdefault(room, []).append(Problem(str(path), expected, got))

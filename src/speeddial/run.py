@@ -46,6 +46,8 @@ class House(Registry, Protocol):
     """What a runner needs of a project."""
 
     @property
+    def root(self) -> Path: ...
+    @property
     def workflows(self) -> Mapping[str, Workflow]: ...
     def open_record(self) -> Record: ...
 
@@ -617,7 +619,7 @@ class Runner:
         self._post(run_id)
 
     def _exchange(self, run_id: str, usage: Usage) -> Exchange:
-        return Exchange(self.record, run_id, usage, self.project.settings)
+        return Exchange(self.record, run_id, usage, self.project.settings, self.project.root)
 
     def _caller(self, exchange: Exchange, **options: Any) -> Caller:
         return Caller(self.project, exchange, **options)

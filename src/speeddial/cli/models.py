@@ -37,7 +37,7 @@ def show(
     project = Project.load()
     used = [("planner", project.settings.planner)]
     used += [(expert.name, project.model_of(expert)) for expert in project.experts.values()]
-    rows = [(role, model, _state(model)) for role, model in used]
+    rows = [(role, model, _state(model, project.root)) for role, model in used]
     for role, model, state in rows:
         if json:
             emit({"role": role, "model": model, "state": state})
@@ -99,9 +99,9 @@ def _pull(name: str, file: Path | None) -> Path:
         return pull_base(name, file=file, progress=progress).folder
 
 
-def _state(model: str) -> str:
+def _state(model: str, root: Path) -> str:
     from speeddial.errors import UserError
-    from speeddial.models import ENGINES, missing_packages, on_embedded_base
+    from speeddial.models import ENGINES, is_folder, load_model, missing_packages, on_embedded_base
     from speeddial.models.base_model import find_base
 
     engine, _, name = model.partition(":")
@@ -109,9 +109,12 @@ def _state(model: str) -> str:
         return "unknown engine"
     if missing := missing_packages(ENGINES[engine]):
         return f"needs {', '.join(missing)}"
-    if on_embedded_base(model):
-        try:
+    try:
+        if is_folder(model):
+            load_model(model, root)
+            return "here"
+        if on_embedded_base(model):
             return "here" if find_base(name) is not None else "not pulled: speeddial models pull"
-        except UserError as error:
-            return error.message
+    except UserError as error:
+        return error.message
     return "speeddial doctor asks it"

@@ -32,14 +32,16 @@ class DatasetError(UserError):
 class Example:
     """One training row: all token ids, and which positions (from 1) are learnt as targets.
 
-    `family` is the text that opens the prompt, up to its last line: rows of one family share their opening
-    tokens (the instruction, the registry, the columns of a table), which are then computed once.
+    `asked` are the positions of what the user says. `family` is the text that opens the prompt, up to its
+    last line: rows of one family share their opening tokens (the instruction, the registry, the columns of a
+    table), which are then computed once.
     """
 
     id: str
     tokens: tuple[int, ...]
     targets: tuple[int, ...]
     family: str = ""
+    asked: tuple[int, ...] = ()
 
 
 class ChatEncoder:
@@ -47,14 +49,21 @@ class ChatEncoder:
 
     Text that looks like a control token ("<|im_end|>" in a request) is encoded as plain characters.
 
+    Args:
+        tokenizer: a tokenizer, or its tokenizer.json.
+
     Raises:
         DatasetError: when the tokenizer file is missing or has no ChatML tokens.
     """
 
-    def __init__(self, file: Path) -> None:
-        if not file.is_file():
-            raise DatasetError(f"{file}: expected the base model's tokenizer.json, found nothing there")
-        self.tokenizer: Any = Tokenizer.from_file(str(file))
+    def __init__(self, tokenizer: Path | Tokenizer) -> None:
+        if isinstance(tokenizer, Path):
+            if not tokenizer.is_file():
+                raise DatasetError(
+                    f"{tokenizer}: expected the base model's tokenizer.json, found nothing there"
+                )
+            tokenizer = Tokenizer.from_file(str(tokenizer))
+        self.tokenizer: Any = tokenizer
         self.tokenizer.encode_special_tokens = True
         self.start = self._id(START)
         self.end = self._id(END)
@@ -91,7 +100,9 @@ class ChatEncoder:
         """The row as tokens; the targets are the assistant's own tokens, its closing mark included."""
         ids: list[int] = []
         targets: list[int] = []
+        said: list[int] = []
         for message in messages:
+            begun = len(ids)
             if message["role"] == "assistant":
                 ids += self._heads["assistant"]
                 answer = [*self._plain(message["content"]), self.end]
@@ -99,9 +110,25 @@ class ChatEncoder:
                 ids += [*answer, *self._newline]
             else:
                 ids += self._turns([message])
+                if message["role"] == "user":
+                    said += range(begun + len(self._heads["user"]), len(ids) - len(self._newline))
         last = targets[-1] + 1 if targets else len(ids)
         asked = [message["content"] for message in messages if message["role"] != "assistant"]
-        return Example(id, tuple(ids[:last]), tuple(targets), "\n".join(asked).rpartition("\n")[0])
+        family = "\n".join(asked).rpartition("\n")[0]
+        return Example(id, tuple(ids[:last]), tuple(targets), family, tuple(said))
+
+
+def training_files(data: Iterable[Path]) -> list[Path]:
+    """The files, all of them there.
+
+    Raises:
+        DatasetError: one is not.
+    """
+    files = [Path(file) for file in data]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DatasetError(f"{missing[0]}: there is no such training file")
+    return files
 
 
 def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) -> tuple[list[Example], int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from speeddial.errors import UserError
@@ -24,6 +25,7 @@ __all__ = [
     "Model",
     "Receipt",
     "Request",
+    "is_folder",
     "load_model",
     "missing_packages",
     "on_embedded_base",
@@ -45,7 +47,7 @@ class Engine:
 
 
 ENGINES: dict[str, Engine] = {
-    "embedded": Engine("speeddial.models.embedded:EmbeddedModel", "embedded:NAME"),
+    "embedded": Engine("speeddial.models.embedded:EmbeddedModel", "embedded:NAME or FOLDER"),
     "classifier": Engine(
         "speeddial.models.classifier:ClassifierModel", "classifier:BASE or classifier:ngrams"
     ),
@@ -67,14 +69,14 @@ ENGINES: dict[str, Engine] = {
 NGRAMS = "ngrams"
 """``classifier:ngrams`` goes by the spelling alone and needs no base."""
 
-_loaded: dict[str, Model] = {}
+_loaded: dict[tuple[str, Path | None], Model] = {}
 _loading = threading.Lock()
 
 
 def on_embedded_base(spec: str) -> bool:
     """Whether a model runs on a base of this package's cache, which can be pulled."""
     engine, _, name = spec.partition(":")
-    return engine == "embedded" or (engine == "classifier" and name != NGRAMS)
+    return (engine == "embedded" and not is_folder(spec)) or (engine == "classifier" and name != NGRAMS)
 
 
 def missing_packages(engine: Engine) -> list[str]:
@@ -82,14 +84,22 @@ def missing_packages(engine: Engine) -> list[str]:
     return [package for package in engine.packages if find_spec(package) is None]
 
 
-def load_model(spec: str, **options: Any) -> Model:
+def is_folder(spec: str) -> bool:
+    """Whether this is an embedded model in a folder of its own: no base has a slash in its name."""
+    engine, _, name = spec.partition(":")
+    return engine == "embedded" and "/" in name
+
+
+def load_model(spec: str, root: Path = Path(), **options: Any) -> Model:
     """The model that an ``engine:name`` string stands for.
 
     A spec without options gives the same object every time in this process, so that the experts on one
     base share its weights, its canary and its connections.
 
     Args:
-        spec: such as ``embedded:smollm2-135m-instruct``, ``vllm:base@http://127.0.0.1:8000`` or ``scripted``.
+        spec: such as ``embedded:smollm2-135m-instruct``, ``embedded:experts/home/model``,
+            ``vllm:base@http://127.0.0.1:8000`` or ``scripted``.
+        root: the project's folder, where a relative folder in the name of an embedded model starts.
         options: passed on to the engine's class; see there.
 
     Raises:
@@ -108,14 +118,17 @@ def load_model(spec: str, **options: Any) -> Model:
         raise UserError(
             f'model {spec!r} needs {" and ".join(missing)}: pip install "speeddial[{engine.extra}]"'
         )
-    if options:
+    place = root.resolve() if is_folder(spec) else None
+    if place:
+        options["root"] = place
+    elif options:
         return _build(engine, name, options)
     with _loading:
-        model = _loaded.get(spec)
+        model = _loaded.get((spec, place))
         # A scripted model may be registered anew under its name, hence never served from the cache.
         if model is None or head == "scripted":
-            model = _build(engine, name, {})
-            _loaded[spec] = model
+            model = _build(engine, name, options)
+            _loaded[spec, place] = model
         return model
 
 

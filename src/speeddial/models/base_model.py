@@ -290,21 +290,35 @@ def _convert(base: BaseModel, tell: Progress | None = None) -> None:
 
     if tell:
         tell("convert", 0, 1)
-    with tempfile.TemporaryDirectory(dir=base.folder, prefix=".convert-") as scratch:
-        made = Path(scratch) / "graph"
-        made.mkdir()
+
+    def write(folder: Path) -> None:
         file = GgufFile(base.gguf)
-        write_graph(made, GgufWeights(file))
+        write_graph(folder, GgufWeights(file))
         content = json.dumps(vocabulary_json(file.metadata), ensure_ascii=False)
-        (made / base.vocabulary.name).write_text(content, encoding="utf-8")
-        try:
-            made.replace(base.graph)
-        except OSError:
-            # Another process converted at the same time; what it made is the same.
-            if not base.vocabulary.is_file():
-                raise
+        (folder / base.vocabulary.name).write_text(content, encoding="utf-8")
+
+    made_at_once(base.graph, write)
     for older in base.folder.glob("graph-*"):
         if older != base.graph:
             shutil.rmtree(older, ignore_errors=True)
     if tell:
         tell("convert", 1, 1)
+
+
+def made_at_once(target: Path, write: Callable[[Path], None]) -> None:
+    """Make a folder that is not there, all or nothing.
+
+    Args:
+        target: its parent is there.
+        write: fills an empty folder.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        write(made)
+        try:
+            made.replace(target)
+        except OSError:
+            # Another process converted at the same time; what it made is the same.
+            if not target.is_dir():
+                raise

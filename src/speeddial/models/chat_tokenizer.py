@@ -87,11 +87,21 @@ class _Vocabulary:
         return self.encode(text)
 
 
+def _read(path: Path) -> tuple[Tokenizer, list[str], str]:
+    """The tokenizer of a file, its tokens, and what its template says for want of a system message."""
+    if path.name == "tokenizer.json":
+        tokenizer = Tokenizer.from_file(str(path))
+        places = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+        return tokenizer, [token for token, _ in places], ""
+    content = json.loads(path.read_bytes())
+    return _built(content), content["tokens"], DEFAULT_SYSTEM
+
+
 class ChatTokenizer:
-    """The base's tokenizer with ChatML around it.
+    """A byte-level tokenizer with ChatML around it.
 
     Args:
-        path: the vocabulary.json.
+        path: the base's vocabulary.json, or the tokenizer.json of a model of one's own.
 
     Raises:
         EngineUnreachable: the file is not there or cannot be read.
@@ -99,13 +109,11 @@ class ChatTokenizer:
 
     def __init__(self, path: Path) -> None:
         try:
-            content = json.loads(path.read_bytes())
-            self._tokens: list[str] = content["tokens"]
-            self._tokenizer = _built(content)
+            self._tokenizer, self._tokens, self._system = _read(path)
         except Exception as error:  # tokenizers raises bare Exception for merges of unknown tokens
             raise EngineUnreachable(
-                f"{path}: not a vocabulary.json that can be read ({error!r})",
-                hint="delete its folder; it is made anew from the weights beside it",
+                f"{path}: not a {path.name} that can be read ({error!r})",
+                hint="the base's: delete its folder, it is made anew from the weights beside it",
             ) from error
         # Text from users and tools may spell "<|im_end|>": it must stay text and never close a message.
         self._tokenizer.encode_special_tokens = True
@@ -158,13 +166,13 @@ class ChatTokenizer:
             The token ids, and how many of them are the system message and thus the same next time.
         """
         said = list(messages)
-        if not said or said[0].role != "system":
-            said.insert(0, Message("system", DEFAULT_SYSTEM))
+        if self._system and (not said or said[0].role != "system"):
+            said.insert(0, Message("system", self._system))
         newline = self.encode("\n")
         ids: list[int] = []
         fixed = 0
         for number, message in enumerate(said):
             ids += [self.start, *self.encode(f"{message.role}\n{message.content}"), self.end, *newline]
-            if number == 0:
+            if number == 0 and message.role == "system":
                 fixed = len(ids)
         return [*ids, self.start, *self.encode("assistant\n")], fixed

@@ -1,4 +1,4 @@
-"""The embedded engine: the shared base with its adapters on ONNX Runtime, in this process, without torch."""
+"""The embedded engine, on ONNX Runtime, without torch: a base with its adapters, or one's own model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speeddial.errors import Cancelled, EngineTimeout
 from speeddial.models import canary as proof
+from speeddial.models import is_folder
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
+from speeddial.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from speeddial.contract import Contract
@@ -22,19 +25,22 @@ if TYPE_CHECKING:
 
 
 class EmbeddedModel(Model):
-    """``embedded:NAME``: the base of that name, with the adapter that each request names.
+    """``embedded:NAME``: a base with the adapter that each request names, or a model's folder.
 
     Args:
-        name: such as ``smollm2-135m-instruct``; empty for the default.
+        name: such as ``smollm2-135m-instruct``, or a folder such as ``experts/home/model``; empty for the
+            default base.
+        root: what a relative folder starts from.
 
     Raises:
-        UserError: no such base.
-        EngineUnreachable: it has not been pulled; the hint says how.
+        UserError: no such base, or no model in the folder.
+        EngineUnreachable: the base has not been pulled; the hint says how.
     """
 
-    def __init__(self, name: str = DEFAULT_BASE) -> None:
-        super().__init__(f"embedded:{name or DEFAULT_BASE}")
-        self._base = require_base(name or DEFAULT_BASE)
+    def __init__(self, name: str = DEFAULT_BASE, *, root: Path = Path()) -> None:
+        name = name or DEFAULT_BASE
+        super().__init__(f"embedded:{name}")
+        self._files = ModelFolder.find(root / name) if is_folder(self.name) else require_base(name)
         self._lock = threading.Lock()
         self._loaded: EmbeddedDecoder | None = None
 
@@ -42,7 +48,7 @@ class EmbeddedModel(Model):
         """The engine itself, loaded on first use."""
         with self._lock:
             if self._loaded is None:
-                self._loaded = load_engine(self._base)
+                self._loaded = load_engine(self._files)
             return self._loaded
 
     def shortest_tokens(self, contract: Contract) -> int:
@@ -106,8 +112,8 @@ class EmbeddedModel(Model):
             self._loaded = None
 
 
-def load_engine(base: BaseModel) -> EmbeddedDecoder:
-    """The decoder of a base, with its tokenizer.
+def load_engine(files: BaseModel | ModelFolder) -> EmbeddedDecoder:
+    """The decoder of a base or a folder, with its tokenizer.
 
     Raises:
         EngineError, EngineUnreachable: its files are broken.
@@ -117,12 +123,12 @@ def load_engine(base: BaseModel) -> EmbeddedDecoder:
     # The session is made outside Python's lock while this thread imports outlines and reads the tokenizer,
     # which both hold it: about 0.3 s each.
     with ThreadPoolExecutor(1) as beside, _no_collection():
-        decoder = beside.submit(Decoder, base.graph)
+        decoder = beside.submit(Decoder, files.graph)
         from speeddial.models.chat_tokenizer import ChatTokenizer
         from speeddial.models.embedded_decoder import EmbeddedDecoder
         from speeddial.models.grammars import GuidedTokenizer
 
-        chat = ChatTokenizer(base.vocabulary)
+        chat = ChatTokenizer(files.vocabulary)
         guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
         return EmbeddedDecoder(chat, guided, decoder.result())
 

@@ -65,7 +65,7 @@ async def fork(
     if expert:
         runner.project.expert(expert)
     if model:
-        load_model(model)
+        load_model(model, runner.project.root)
     taken = _taken_over(record.journal.entries(origin.id), origin, step)
     settings = runner.project.settings
     files = origin.settings["files"]

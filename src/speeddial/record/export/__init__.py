@@ -20,13 +20,13 @@ from speeddial.record.export import openai, sharegpt, trl
 from speeddial.record.export.card import card
 from speeddial.record.export.examples import DEFAULT_STATUSES, Source, told
 from speeddial.record.export.files import line_files, writable
-from speeddial.record.export.licences import Licences
+from speeddial.record.export.licences import Licences, licence_in
 from speeddial.record.export.pairs import pairs
 from speeddial.record.export.report import TEST, TRAIN, ExportReport
 from speeddial.record.selection import Selection
 from speeddial.record.store import Record
 
-__all__ = ["DEFAULT_STATUSES", "FORMS", "ExportReport", "Licences", "export"]
+__all__ = ["DEFAULT_STATUSES", "FORMS", "ExportReport", "Licences", "export", "licence_in"]
 
 FORMS = ("openai", "openai-preference", "trl", "preference", "sharegpt", "parquet", "otlp")
 
