@@ -2,8 +2,8 @@
 
     python -m benchmarks.curation DATA [--requests N]
 
-DATA holds ``snips/`` and ``hwu64/``. A large model is played by their labels, a tenth of them spoilt by type, tool
-or value (`examples/convert_agent/story.py`). What is spoilt is known here, and to nothing that is measured.
+DATA holds ``snips/`` and ``hwu64/``. A large model is played by their labels, a tenth of them spoilt by type,
+tool or value (`examples/convert_agent/story.py`). What is spoilt is known here alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from examples.convert_agent.story import Story, Turn
+from examples.convert_agent.story import Spoiling, Story, Turn
 from speeddial.flywheel.cluster import find
 from speeddial.flywheel.curate import sort
 from speeddial.flywheel.sample import Sample
@@ -25,7 +25,7 @@ from speeddial.record.export.validity import why_invalid
 COPIES = ("copy", "near copy")
 
 
-def samples_of(story: Story) -> tuple[list[Sample], dict[str, tuple[Turn, str]]]:
+def samples_of(story: Story) -> tuple[list[Sample], dict[str, tuple[Turn, Spoiling]]]:
     """The traffic as it would be collected, and each sample's true turn and how it was spoilt."""
     tools = tuple(dict(tool) for tool in story.tools)
     samples, truth = [], {}

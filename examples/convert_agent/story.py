@@ -59,10 +59,8 @@ class Story:
             requests, unseen: how many of each; 0 for all.
         """
         dice = random.Random(seed)
-        traffic, held_out = [], []
-        for turn in _snips(data / "snips" / "train.jsonl.xz"):
-            traffic.append(turn)
-        held_out += _snips(data / "snips" / "dev.jsonl.xz")
+        traffic = list(_snips(data / "snips" / "train.jsonl.xz"))
+        held_out = list(_snips(data / "snips" / "dev.jsonl.xz"))
         for turn in _hwu64(data / "hwu64" / "train.jsonl.xz"):
             share = int.from_bytes(hashlib.sha256(turn.text.encode()).digest()[:4]) / 2**32
             (held_out if share < UNSEEN else traffic).append(turn)
