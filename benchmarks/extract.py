@@ -110,9 +110,9 @@ async def main() -> None:
             counts["missed"] / said,
             counts["wrong"] / said,
         )
-        whole = counts["whole"] / counts["records"]
+        records = counts["whole"] / counts["records"]
         print(
-            f"| {name} | {counts['records']} | {whole:.1%} | {abs(low):.0%} to {high:.0%} | "
+            f"| {name} | {counts['records']} | {records:.1%} | {abs(low):.0%} to {high:.0%} | "
             + " | ".join(f"{share:.1%}" for share in shares)
             + " |"
         )
