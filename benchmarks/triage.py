@@ -1,10 +1,11 @@
-"""Triage on CLINC150 and Banking77: accuracy, refusals, calibration, coverage, with all and with few examples.
+"""Triage on CLINC150 and Banking77: accuracy, refusals, calibration, coverage; many and few examples.
 
     python -m benchmarks.triage DATA [--model classifier:smollm2-135m-instruct] [--shots 5 10] [--sets]
 
-DATA holds clinc150/ and banking77/. Few-shot rows take so many training examples of each label, drawn by seed, and
-nothing else; `--sets` measures the shipped label sets. CLINC150 is measured on its validation part with its 100
-out-of-scope messages, Banking77 on the tenth of its training part that `training.triage` holds out.
+DATA holds clinc150/ and banking77/. Few-shot rows take so many training examples of each label, drawn by
+seed, and nothing else; `--sets` measures the shipped label sets. CLINC150 is measured on its validation part
+with its 100 out-of-scope messages, Banking77 on the tenth of its training part that `training.triage` holds
+out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ADAPTER = Path(__file__).parents[1] / "experts" / "triage" / "adapter"
 
 
 def figures(model: ClassifierModel, labels: Any, known: Pairs, strangers: Sequence[str]) -> Mapping[str, Any]:
-    """What comes of messages with a label and of strangers, each strangers' message weighing the same as any."""
+    """What comes of messages that have a label, and of strangers; every message weighs the same."""
     began = time.perf_counter()
     made = model.label_set({"labels": labels}, ADAPTER)
     ready = time.perf_counter() - began

@@ -1,9 +1,10 @@
-"""The classifier engine: its answers are labels, its probabilities add up, new labels work from three examples."""
+"""The classifier engine: its answers are labels, its probabilities add up, three examples make a label."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +215,7 @@ def test_without_cases_a_calibration_stays_as_it_starts() -> None:
 
 
 def test_a_saved_label_set_answers_the_same(tmp_path: Path) -> None:
-    rows = {text: np.eye(8)[number] for number, text in enumerate(sum(LABELS.values(), [])[:8])}
+    rows = {text: np.eye(8)[number] for number, text in enumerate(list(chain(*LABELS.values()))[:8])}
     examples = {label: texts[:2] for label, texts in LABELS.items()}
     made = fit(examples, lambda texts: np.stack([rows[text] for text in texts]), "test/1/base")
     path = tmp_path / "mine.safetensors"

@@ -1,4 +1,4 @@
-"""The tool route and its expert: labels from the call, the workspace or a shipped set; any engine serves it."""
+"""The tool route and its expert: labels from the call, workspace or a shipped set; any engine serves it."""
 
 from __future__ import annotations
 

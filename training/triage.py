@@ -1,12 +1,12 @@
 """Triage: label sets from CLINC150 and Banking77, evaluation rows, and training data of the encoder.
 
-    python -m training.triage rows DATA OUT               evaluation rows, and rows for speeddial.flywheel.encoder
-    python -m training.triage statistics DATA src/speeddial/models        what n-grams and embeddings are like
-    python -m training.triage sets DATA OUT [--encoder BASE] [--adapter FOLDER]       the two label sets
+    python -m training.triage rows DATA OUT        evaluation rows, and rows for speeddial.flywheel.encoder
+    python -m training.triage statistics DATA src/speeddial/models    what n-grams and embeddings are like
+    python -m training.triage sets DATA OUT [--encoder BASE] [--adapter FOLDER]   the two label sets
 
-DATA holds clinc150/, banking77/ and hwu64/. `sets` needs scikit-learn (the train extra); with --encoder the sets have
-weights over the embeddings too. A tenth of each training part, by hash, is held out: Banking77's is its development
-part, CLINC150's fits the calibration and its own validation part is left for figures.
+DATA holds clinc150/, banking77/ and hwu64/. `sets` needs scikit-learn (the train extra); with --encoder the
+sets have weights over the embeddings too. A tenth of Banking77's training part, by hash, is its development
+part, never learnt from; CLINC150 has a validation part. Another tenth of each fits the calibration.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Pairs = Sequence[tuple[str, str]]
 
 ABOUT = {
     "clinc150": "CLINC150 (CC BY 3.0, Larson et al. 2019, github.com/clinc/oos-eval), training part",
-    "banking77": "Banking77 (CC BY 4.0, Casanueva et al. 2020, github.com/PolyAI-LDN), training part, nine tenths",
+    "banking77": "Banking77 (CC BY 4.0, Casanueva et al. 2020, github.com/PolyAI-LDN), 9/10 of training",
 }
 START = Calibration(6.0, (4.0, 1.0, 2.0))
 FOLDS = 4
@@ -213,10 +213,7 @@ def write_rows(data: Path, out: Path) -> None:
     sources = {
         "clinc150": pairs(read(clinc / "train.jsonl.xz")),
         "banking77": learnt(pairs(banking)),
-        "hwu64": [
-            (row["text"], f"{row['scenario']}_{row['intent']}")
-            for row in read(data / "hwu64" / "train.jsonl.xz")
-        ],
+        "hwu64": [(row["text"], row["intent"]) for row in read(data / "hwu64" / "train.jsonl.xz")],
     }
     train = [
         {"set": name, "text": text, "label": label} for name, rows in sources.items() for text, label in rows
@@ -245,7 +242,11 @@ def write_statistics(data: Path, out: Path, encoder: Encoder) -> None:
     sample = random.Random(7).sample(texts, SAMPLE)
     states = np.stack([encoder.raw(text) for text in sample])
     found = {"centre": states.mean(0), "spread": states.std(0) + 1e-3}
-    save_file({name: np.float32(value) for name, value in found.items()}, out / "encoder.safetensors", about)
+    save_file(
+        {name: np.asarray(value, np.float32) for name, value in found.items()},
+        out / "encoder.safetensors",
+        about,
+    )
     print(f"{out}: n-grams of {len(texts)} texts, embeddings of {SAMPLE}")
 
 

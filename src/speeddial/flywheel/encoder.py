@@ -1,10 +1,10 @@
 """S5 for embeddings: trains a LoRA adapter of the encoder, so that texts of one label come to lie together.
 
-    python -m speeddial.flywheel.encoder DATA.jsonl --base FOLDER --out ADAPTER_FOLDER [--layers 12 --epochs 4 ...]
+    python -m speeddial.flywheel.encoder DATA.jsonl --base FOLDER --out ADAPTER_FOLDER [--layers 12 ...]
 
-Rows are {"text", "label", "set"}: a text is told from the labels of its own set only; an empty label is a text that
-none of them fits. The loss is a softmax over cosines with one learnt vector a label (Wang et al. 2018, without
-margin): what is kept is the adapter, whose embeddings serve labels that it never saw.
+Rows are {"text", "label", "set"}: a text is told from the labels of its own set only; an empty label is a
+text that none of them fits. The loss is a softmax over cosines with one learnt vector a label (Wang et al.
+2018, without margin): what is kept is the adapter, whose embeddings serve labels that it never saw.
 """
 
 from __future__ import annotations
@@ -113,6 +113,11 @@ def train_encoder(
     if not weights:
         raise UserError(f"{base}: expected a Hugging Face model folder with *.safetensors, found none")
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    first = tokenizer.token_to_id(FIRST)
+    if first is None:
+        raise UserError(
+            f"{base}: its tokenizer has no {FIRST}", hint="name the base that the project runs on"
+        )
     texts, names = read_texts(data, tokenizer)
     random.seed(recipe.seed)
     torch.manual_seed(recipe.seed)
@@ -125,7 +130,7 @@ def train_encoder(
     model = attach(loaded, LoraShape(recipe.r, recipe.alpha, recipe.layers))
     compute_fused(model)
     model.to(device)
-    network = _Network(torch, model, tokenizer.token_to_id(FIRST), len(names), recipe, device)
+    network = _Network(torch, model, first, len(names), recipe, device)
     network.standardise(random.Random(recipe.seed).sample(texts, min(_SAMPLE, len(texts))))
     began = time.monotonic()
     losses = network.run(texts, max_minutes * 60)

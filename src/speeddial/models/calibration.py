@@ -1,4 +1,4 @@
-"""From a classifier's scores to probabilities of its labels and of none of them, fitted on held-out scores."""
+"""From a classifier's scores to probabilities of its labels and of none; fitted on held-out scores."""
 
 from __future__ import annotations
 

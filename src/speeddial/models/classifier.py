@@ -1,9 +1,9 @@
-"""The classifier engine: answers a call that chooses one of an enum, by n-grams and the embedded base's embeddings.
+"""The classifier engine: answers a call that chooses one of an enum, by n-grams and the base's embeddings.
 
-It reads the message and the labels themselves (`Request.text`, `Request.given`), not the prompt, and writes the call
-by the contract: nothing else can come out. Labels with examples make a label set at once (`fewshot`), kept under
-their hash; a name stands for a shipped label set beside the adapter. Its confidence is the calibrated probability of
-the answer.
+It reads the message and the labels themselves (`Request.text`, `Request.given`), not the prompt, and writes
+the call by the contract: nothing else can come out. Labels with examples make a label set at once
+(`fewshot`), kept under their hash; a name stands for a shipped label set beside the adapter. Its confidence
+is the calibrated probability of the answer.
 """
 
 from __future__ import annotations

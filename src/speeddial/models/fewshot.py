@@ -1,8 +1,8 @@
 """A label set from a few examples of each label: ridge regression on n-grams and embeddings, nothing trained.
 
-The regression has its leave-one-out scores in closed form, and those of a label's examples as if the label did
-not exist. The first say how scores of messages that have a label look, the second how those of strangers do: the
-calibration comes from the user's own examples.
+The regression has its leave-one-out scores in closed form, and those of a label's examples as if the label
+did not exist. The first say how scores of messages that have a label look, the second how those of strangers
+do: the calibration comes from the user's own examples.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ RIDGE = 0.5
 NGRAMS = 0.35
 """Weight of the n-grams beside the embedding, the best of five on CLINC150 with 5 and 10 examples a label."""
 USUAL_TEXTS = 200
-"""How many texts the usual shares of n-grams are worth: a few examples do not tell that "the" is common. With them
-four labels of three examples refuse 91 % of CLINC150's strangers, without 84."""
+"""How many texts the usual shares of n-grams are worth: a few examples do not tell that "the" is common. With
+them four labels of three examples refuse 91 % of CLINC150's strangers, without 84."""
 START = Calibration(27.0, (8.0, 6.0, -1.8))
-"""Of a label set with too few examples to tell: about what 20 labels of CLINC150 come to with 5 to 10 each."""
+"""Of a label set with too few examples to tell: about that of 20 labels of CLINC150 with 5 to 10 each."""
 
 Embed = Callable[[Sequence[str]], Floats]
 

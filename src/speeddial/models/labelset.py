@@ -61,7 +61,7 @@ class LabelSet:
 
         Args:
             text: the message.
-            embedding: by the encoder that `dense` names, one long, shape (hidden,); None goes by n-grams alone.
+            embedding: by the encoder that `dense` names, one long, shape (hidden,); None goes by n-grams.
         """
         scores = self.scores(text)
         if self.dense is None or embedding is None:

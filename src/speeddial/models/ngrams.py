@@ -1,4 +1,4 @@
-"""Character and word n-grams of short texts, hashed into columns; what a linear classifier sees of the spelling."""
+"""Character and word n-grams of short texts, hashed into columns; what a classifier sees of the spelling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 COLUMNS = 1 << 15
 _WORDS = re.compile(r"\w+|[^\w\s]")
 _LENGTHS = (3, 4, 5)
-"""Of the parts of words. Without parts of two letters: no gain on CLINC150 and Banking77, a third more columns."""
+"""Of the parts of words."""
 _LONGEST = 4000
 """Characters that are looked at: a message is routed by its beginning, and the rest costs time."""
 
