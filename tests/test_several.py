@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from speeddial import Project, Runner
+from speeddial.cli.batches import call_line
 from speeddial.errors import ContractViolation, NeedsPerson, NotFound, UserError
 from speeddial.messages import Status
 from speeddial.models.scripted import Scripted
@@ -135,6 +136,19 @@ def test_what_is_given_as_tools_must_be_tools(runner: Runner, tools: Any, said: 
     says(ADD)
     with pytest.raises((NotFound, UserError), match=said):
         runner.call_sync("writer", "add", given={"tools": tools}, execute=False)
+
+
+def test_result_lines_hold_the_calls_or_the_question(runner: Runner) -> None:
+    says({"calls": [OSLO, OSLO]}, QUESTION, REFUSE)
+    given = {"tools": [WEATHER, "send"]}
+    several, asked, refused = (
+        call_line(runner.call_sync("writer", text, given=given, execute=False))
+        for text in ("two", "send", "sing")
+    )
+    assert several["calls"] == [{**OSLO, "resolved": OSLO["arguments"]}] * 2
+    assert (asked["status"], asked["calls"], asked["question"]) == ("question", [], "To whom?")
+    assert asked["missing"] == {"tool": "send", "argument": "to"}
+    assert (refused["status"], refused["calls"]) == ("refused", [])
 
 
 def test_of_many_tools_those_that_fit_the_words_are_shown(runner: Runner) -> None:

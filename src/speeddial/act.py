@@ -138,14 +138,14 @@ class Actor:
                 ),
                 return_exceptions=True,
             )
-            for one in ended:
-                if isinstance(one, BaseException):
-                    raise one
-            for number, one in zip(together, ended, strict=True):
-                if isinstance(one, ToolFailure):
+            if stopped := next((one for one in ended if isinstance(one, BaseException)), None):
+                raise stopped
+            for part, one in zip(outcome.parts[first:], ended, strict=False):
+                if isinstance(one, CallOutcome):
+                    done.append(one)
+                elif isinstance(one, ToolFailure):
                     failure = failure or one
-                    one = replace(outcome.parts[number], status=Status.FAILED, error=one.reason)
-                done.append(one)
+                    done.append(replace(part, status=Status.FAILED, error=one.reason))
         ran = zip(tools, done, strict=False)
         if failure and failure.mendable and not any(one.ok and tool.effect != "read" for tool, one in ran):
             return failure

@@ -52,7 +52,7 @@ def tool_of(item: Any) -> Tool:
         raise UserError(
             f"tools: expected a name of letters, digits and _ . : -, got {str(name)[:60]!r}", hint=_EXAMPLE
         )
-    schema = next((item[key] for key in _SCHEMA_KEYS if item.get(key)), {})
+    schema: Any = next((item[key] for key in _SCHEMA_KEYS if item.get(key)), {})
     if not isinstance(schema, Mapping):
         raise UserError(f"tools: {name}: expected a JSON Schema of its arguments", hint=_EXAMPLE)
     try:

@@ -156,11 +156,13 @@ def call(
             lines = call_lines(runner, expert, requests, approve_all=yes, execute=not no_execute)
             failed = write_lines(lines, out, requests)
             raise typer.Exit(1 if failed else 0)
+        with_it = _given(given)
+        _tell_unenforced(with_it)
         outcome = runner.call_sync(
             expert,
             _task(text, None),
             files=inputs or (),
-            given=_given(given),
+            given=with_it,
             approve_all=yes,
             execute=not no_execute,
         )
@@ -243,6 +245,18 @@ def _given(file: Path | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"--given {file}: expected a JSON object", hint='{"labels": ["billing", "bug"]}')
     return found
+
+
+def _tell_unenforced(given: dict[str, Any]) -> None:
+    """Say of given tools what their grammar cannot hold; `speeddial check` says it of the project's."""
+    from speeddial.definition import tool_of
+
+    tools = given.get("tools")
+    for item in tools if isinstance(tools, list) else ():
+        if not isinstance(item, str):
+            tool = tool_of(item)
+            for line in tool.contract.report.after:
+                talk().print(f"[dim]{plain(tool.name)}: checked after decoding: {plain(line)}[/dim]")
 
 
 def open_project(yes: bool, **overrides: Any) -> Project:
