@@ -214,7 +214,8 @@ def write_rows(data: Path, out: Path) -> None:
         "clinc150": pairs(read(clinc / "train.jsonl.xz")),
         "banking77": learnt(pairs(banking)),
         "hwu64": [
-            (row["text"], f"{row['scenario']}_{row['intent']}") for row in read(data / "hwu64" / "train.jsonl.xz")
+            (row["text"], f"{row['scenario']}_{row['intent']}")
+            for row in read(data / "hwu64" / "train.jsonl.xz")
         ],
     }
     train = [
