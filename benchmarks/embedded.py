@@ -1,6 +1,6 @@
 """The embedded engine's time and memory, and the same calls through transformers' generate where torch is.
 
-    python -m benchmarks.embedded [--calls N] [--adapter FOLDER] [--json]
+    python -m benchmarks.embedded [--calls N] [--adapter FOLDER | --model FOLDER] [--json]
 
 The calls are replayed: the model runs every pass, but the token taken is the right call's, so that the
 figures do not depend on how well an adapter is trained. Rounds alternate between the engines, so that a
@@ -34,6 +34,7 @@ from speeddial.models.embedded import load_engine
 from speeddial.models.embedded_decoder import EmbeddedDecoder, Prompt
 from speeddial.models.guesses import EarlierAnswers
 from speeddial.models.guided import GuidedProcessor
+from speeddial.models.model_folder import ModelFolder
 
 SYSTEM = (
     "You are organizer. You handle calendar events, reminders, alarms, lists and mail drafts. "
@@ -83,7 +84,7 @@ CALLS: list[tuple[str, str, dict[str, str]]] = [
 ]
 
 _STARTS = 5
-_LOAD = "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel().load()"
+_LOAD = "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel({name!r}).load()"
 
 
 def contract() -> Contract:
@@ -264,14 +265,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--calls", type=int, default=36)
     parser.add_argument("--adapter", type=Path, help="PEFT folder; default: random weights, r=8")
+    parser.add_argument("--model", type=Path, help="folder of a model of its own; default: the base")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
-    base = ensure_base()
+    base = ModelFolder.find(options.model) if options.model else ensure_base()
+    name = f"{options.model.resolve()}" if options.model else ""
     report: dict[str, Any] = {
         "processors": len(os.sched_getaffinity(0)),
         "load average": os.getloadavg()[0],
-        "start, imports and weights": cold_start(_LOAD),
+        "start, imports and weights": cold_start(_LOAD.format(name=name)),
         "import of speeddial.contract alone": cold_start("import speeddial.contract"),
     }
     engine = load_engine(base)
@@ -284,7 +287,9 @@ def main() -> None:
             for length, times in passes(engine.decoder, which, 12).items():
                 report[f"pass of {length}, {name}, ms"] = middle(times)
         report["calls a second"] = together(engine, adapter)
-        generate = Generate(base, folder) if find_spec("torch") and find_spec("peft") else None
+        generate: Generate | None = None
+        if isinstance(base, BaseModel) and find_spec("torch") and find_spec("peft"):
+            generate = Generate(base, folder)
         calls(engine, adapter, generate, options.calls, report)
     show(report, as_json=options.json)
 

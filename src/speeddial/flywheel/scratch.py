@@ -1,6 +1,6 @@
 """S5, from scratch: trains a tiny Llama with a tokenizer of its own on chat rows, in resumable stages.
 
-    python -m speeddial.flywheel.scratch DATA.jsonl --out MODEL_FOLDER [--width 192 --layers 6 ...]
+    python -m speeddial.flywheel.scratch DATA.jsonl --out MODEL_FOLDER [--width 128 --layers 4 ...]
 
 The folder is in Hugging Face form: `embedded:MODEL_FOLDER`, transformers and vLLM serve it. The same command
 run again goes on from the last checkpoint; on one machine the weights come out bit for bit as if it had never
@@ -13,7 +13,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,13 @@ class Recipe(Schedule):
     loss beside one of the answer.
     """
 
-    lr: float = 3e-3
-    epochs: float = 10.0
-    warmup: int = 100
-    width: int = 192
-    layers: int = 6
-    heads: int = 6
+    lr: float = 4e-3
+    epochs: float = 6.0
+    batch: int = 16
+    warmup: int = 300
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
     feed_forward: int = 0
     vocabulary: int = 2048
     context: int = 2048
@@ -109,7 +111,7 @@ class _Tiny(Learner):
             num_key_value_heads=recipe.heads,
             max_position_embeddings=recipe.context,
             tie_word_embeddings=True,
-            # At transformers' 0.02 a model this narrow takes half as many steps again to the same loss.
+            # A toy task at width 64: loss 0.28 after 300 steps; with transformers' 0.02, 0.33 after 500.
             initializer_range=recipe.width**-0.5,
             bos_token_id=self.encoder.start,
             eos_token_id=self.encoder.end,
@@ -119,7 +121,9 @@ class _Tiny(Learner):
         )
         self.model = LlamaForCausalLM(config).to(device).train()
         # Weights and residual in fp32, products in bf16.
-        self._computing = lambda: torch.autocast(device, torch.bfloat16, enabled=bf16)
+        self._computing: Callable[[], AbstractContextManager[Any]] = lambda: torch.autocast(
+            device, torch.bfloat16, enabled=bf16
+        )
 
     def decoder(self, **inputs: Any) -> Any:
         with self._computing():
