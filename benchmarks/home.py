@@ -10,14 +10,15 @@ bound contract admits, and the processor time of a call's contract and heading i
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from speeddial.call import _prepared
 from speeddial.house import house_of, mentions
+from speeddial.prepared import prepare
 from speeddial.project import Project
 from speeddial.tool import ToolContext
 
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     folder: Path = parser.parse_args().out
     project = Project(ROOT)
-    tools = [project.tools[name] for name in project.expert("home").tools]
+    expert, tools = project.expert("home"), project.tools
     print("language  sentences  names found  speaker's area  calls admitted  median ms")
     for language in ("en", "ru", "zh"):
         lines = (folder / f"dev_{language}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -51,7 +52,7 @@ def main() -> None:
             started = time.process_time()
             given = {"house": case["house"]}
             context = ToolContext(ROOT, {}, datetime.now(UTC), "key", given=given, request=case["input"])
-            prepared = _prepared(tools, context)
+            prepared = asyncio.run(prepare(expert, context, tools))
             spent.append(time.process_time() - started)
             admitted += not prepared.contract.check(call)
         milliseconds = 1000 * statistics.median(spent)

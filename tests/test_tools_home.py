@@ -15,8 +15,8 @@ from home_assistant import TOKEN, Fake, home_assistant
 from rooms import NOW, ROOT, Desk, project
 
 from speeddial import homeassistant, household
-from speeddial.call import _prepared
 from speeddial.errors import ContractViolation, ToolError, UserError
+from speeddial.prepared import prepare
 from speeddial.project import Project
 from speeddial.tool import ToolContext, ToolResult
 
@@ -233,13 +233,12 @@ def test_a_broken_state_file_is_not_overwritten(house: House) -> None:
 
 def test_every_case_can_be_decoded_and_reads_the_names_once() -> None:
     expert = project().expert("home")
-    tools = [project().tools[name] for name in expert.tools]
     lines = (ROOT / "experts/home/cases.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) >= 60
     for line in lines[::6]:
         case = json.loads(line)
         context = ToolContext(ROOT, {}, NOW, "key", given={"house": case["house"]}, request=case["input"])
-        prepared = _prepared(tools, context)
+        prepared = asyncio.run(prepare(expert, context, project().tools))
         assert prepared.contract.check(case["calls"][0]) == []
         assert len(prepared.prefaces) <= 1
 
