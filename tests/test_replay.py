@@ -43,7 +43,7 @@ from speeddial.models.scripted import Reply, Scripted
 from speeddial.record import whole
 from speeddial.record.diff import diff_runs
 from speeddial.replay import ReplayReport, fork, replay
-from speeddial.run import RunResult
+from speeddial.result import RunResult
 from speeddial.scaffold import create
 from speeddial.sync import wait_for
 

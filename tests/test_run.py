@@ -15,7 +15,8 @@ from speeddial import Project, Runner
 from speeddial.errors import NotFound, RunFailed, SpeeddialError, UserError
 from speeddial.models.model import Request
 from speeddial.models.scripted import Reply, Scripted
-from speeddial.run import BatchItem, RunResult
+from speeddial.result import RunResult
+from speeddial.run import BatchItem
 
 DEFAULT = Path(__file__).parents[1] / "workflows/default.py"
 FIVE = {"name": "add", "arguments": {"a": 2, "b": 3}}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from speeddial.outcome import CallOutcome as CallOutcome
     from speeddial.plan import Plan as Plan
     from speeddial.project import Project as Project
+    from speeddial.result import RunResult as RunResult
     from speeddial.run import Runner as Runner
-    from speeddial.run import RunResult as RunResult
     from speeddial.settings import Settings as Settings
     from speeddial.task import TaskState as TaskState
     from speeddial.tool import Tool as Tool

@@ -14,7 +14,8 @@ from speeddial.judge import ROLE, Criteria, Verdict, as_expert, judge
 from speeddial.outcome import CallOutcome
 from speeddial.plan import Plan
 from speeddial.record import Record, open_record
-from speeddial.run import Runner, RunResult
+from speeddial.result import RunResult
+from speeddial.run import Runner
 from speeddial.settings import Settings
 from speeddial.tool import Tool, tool
 from speeddial.workflow import Workflow

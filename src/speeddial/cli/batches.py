@@ -16,7 +16,8 @@ from speeddial.messages import Status
 
 if TYPE_CHECKING:
     from speeddial.outcome import CallOutcome
-    from speeddial.run import Runner, RunResult
+    from speeddial.result import RunResult
+    from speeddial.run import Runner
 
 _GOOD_CALLS = {
     Status.EXACT,

@@ -10,11 +10,13 @@ from pathlib import Path
 from speeddial.call import OUTCOME, Instead
 from speeddial.errors import NotFound, UserError
 from speeddial.exchange import Emit
+from speeddial.granted import stamp
 from speeddial.live import STEP
 from speeddial.models import load_model
 from speeddial.record import JournalEntry, RunRow, whole
 from speeddial.replay.answers import cut_short
-from speeddial.run import Runner, RunResult, stamp
+from speeddial.result import RunResult
+from speeddial.run import Runner
 from speeddial.workflow import Workflow
 
 

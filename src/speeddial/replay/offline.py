@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import SpeeddialError, UserError
+from speeddial.granted import stamp
 from speeddial.record import INTERRUPTED, RUNNING, Approval, InteractionRow, Record, RunRow, whole
 from speeddial.record.diff import FieldDiff, compared
 from speeddial.replay.answers import Answers, cut_short
 from speeddial.replay.stand_ins import RecordedTool, Stage, StageExchange, recorded_settings
-from speeddial.run import House, Runner, RunResult, stamp
+from speeddial.result import RunResult
+from speeddial.run import House, Runner
 from speeddial.workflow import Workflow
 
 _ASKED = (
