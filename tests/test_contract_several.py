@@ -137,7 +137,12 @@ def test_tools_that_others_wrote_are_held_exactly(schemas: list[dict[str, Any]],
     text = walk(calls, random.Random(seed))
     if text is None:
         return
-    value = calls.parse(text)
+    try:
+        value = calls.parse(text)
+    except ContractViolation:
+        # Free objects: keys that stand twice and endless numbers are the check's, as the report says.
+        assert any("any JSON" in line for line in calls.report.after)
+        return
     assert accepts(calls, calls.dump(value))
     for call in value.calls if isinstance(value, ToolCalls) else (value,):
         if call.name.startswith("tool-"):
