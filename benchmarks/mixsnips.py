@@ -34,7 +34,8 @@ from speeddial.flywheel.evaluate import evaluate, wilson
 from speeddial.jsonlines import read_objects
 from speeddial.project import Project
 from speeddial.record import Record
-from speeddial.run import BatchItem, Runner, RunResult
+from speeddial.result import RunResult
+from speeddial.run import BatchItem, Runner
 from training.snips import ARGUMENTS, EXPERT_OF, call, spoken
 
 ROOT = Path(__file__).resolve().parents[1]
