@@ -29,9 +29,9 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    expert: str
     task: str
     """What the expert is asked, as far as possible in the user's own words."""
+    expert: str
     file: str | None = None
     """Name of the granted file that it works on."""
     uses: tuple[int, ...] = Field(default=(), strict=False)
@@ -49,6 +49,29 @@ class Plan(BaseModel):
 
     steps: tuple[Step, ...] = Field(default=(), strict=False)
     missing: tuple[str, ...] = Field(default=(), strict=False)
+
+    @classmethod
+    def from_answer(cls, value: Mapping[str, Any]) -> Plan:
+        """The plan of a planner's answer, where a part that nobody serves may stand in its place.
+
+        Such a part is a step whose expert is null; a step that needs its result is missing as well.
+
+        Args:
+            value: what `plan_contract` admits.
+
+        Raises:
+            pydantic.ValidationError: it is no plan.
+        """
+        numbers: dict[int, int] = {}
+        steps, missing = [], list(value.get("missing", ()))
+        for position, step in enumerate(value["steps"], start=1):
+            uses = step.get("uses", ())
+            if step["expert"] is None or any(used not in numbers for used in uses):
+                missing.append(step["task"])
+                continue
+            steps.append({**step, "uses": [numbers[used] for used in uses]})
+            numbers[position] = len(steps)
+        return cls.model_validate({"steps": steps, "missing": missing})
 
     def as_dict(self) -> dict[str, Any]:
         """In the form that planners write: unset keys left out."""
@@ -70,10 +93,12 @@ class Plan(BaseModel):
 def plan_contract(
     experts: Mapping[str, Expert], files: Collection[str], *, max_steps: int = MAX_PLAN_STEPS
 ) -> Contract:
-    """The contract of a plan over these experts and files.
+    """The contract of a planner's answer over these experts and files; `Plan.from_answer` reads it.
 
     Expert and file names are enums, step *i* can only refer to steps before it, `file` is there
     exactly for the experts that need one, and a plan without steps must say what is missing.
+    The task comes before the expert: a small model chooses better with the part's words written out, and
+    goes through the request once when a part that nobody serves has its place too, under null.
 
     Args:
         experts: name -> expert; those that need a file are left out when there is none.
@@ -105,7 +130,7 @@ def _contract(
     for position in range(1, max_steps + 1):
         variants = []
         for (needs_file, refers), names in groups:
-            properties: dict[str, Any] = {"expert": {"type": "string", "enum": list(names)}, "task": text}
+            properties: dict[str, Any] = {"task": text, "expert": {"type": "string", "enum": list(names)}}
             if needs_file:
                 properties["file"] = {"type": "string", "enum": list(files)}
             if refers and position > 1:
@@ -117,7 +142,8 @@ def _contract(
                     "maxItems": position - 1,
                 }
             variants.append(_closed(properties, optional=("uses",)))
-        positions.append(variants[0] if len(variants) == 1 else {"anyOf": variants})
+        variants.append(_closed({"task": text, "expert": {"type": "null"}}))
+        positions.append({"anyOf": variants})
     steps = {"type": "array", "prefixItems": positions, "items": False, "minItems": 1, "maxItems": max_steps}
     filled = _closed({"steps": steps, "missing": missing}, optional=("missing",))
     return Contract.from_schema({"anyOf": [filled, empty]})
