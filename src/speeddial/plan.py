@@ -277,7 +277,8 @@ def planner_messages(
 def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CANDIDATES) -> dict[str, Expert]:
     """The experts worth showing to the planner: all of them, or the best matches of a large registry.
 
-    BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75) over name, summary, task and example requests.
+    BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75) over name, summary, task and example requests. A task
+    is searched part by part as well: what fits one part best counts like what fits all of it.
 
     Args:
         task: the user's request.
@@ -286,7 +287,7 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
     """
     experts = {name: expert for name, expert in experts.items() if expert.planned}
     if len(experts) <= limit:
-        return dict(experts)
+        return experts
     texts = {
         name: Counter(_words(" ".join((name, expert.summary, expert.task, *expert.when_to_call))))
         for name, expert in experts.items()
@@ -294,7 +295,7 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
     mean = sum(words.total() for words in texts.values()) / len(texts)
     spread = Counter(word for words in texts.values() for word in words)
 
-    def score(name: str) -> float:
+    def score(name: str, asked: Collection[str]) -> float:
         words = texts[name]
         norm = 1.2 * (0.25 + 0.75 * words.total() / mean)
         return sum(
@@ -302,14 +303,25 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
             * words[word]
             * 2.2
             / (words[word] + norm)
-            for word in set(_words(task))
+            for word in asked
             if words[word]
         )
 
-    best = sorted(experts, key=lambda name: (-score(name), name))[:limit]
+    fit = dict.fromkeys(experts, 0.0)
+    for part in (task, *_JOINT.split(task)):
+        asked = set(_words(part))
+        scores = {name: score(name, asked) for name in experts}
+        most = max(scores.values()) or 1.0
+        fit = {name: max(fit[name], scores[name] / most) for name in experts}
+    best = sorted(experts, key=lambda name: (-fit[name], name))[:limit]
     return {name: expert for name, expert in experts.items() if name in best}
 
 
+_JOINT = re.compile(r"[,.;:?!]\s|[，。；：？！、\n]|\b(?:and|then|also)\b", re.IGNORECASE)
+"""Where one part of a task may end; a cut too many costs nothing."""
+
+
 def _words(text: str) -> list[str]:
-    """Lower-case words without a plural s, so that `orders` finds `order`."""
-    return [word.removesuffix("s") if len(word) > 3 else word for word in re.findall(r"\w+", text.lower())]
+    """Lower-case words without a plural s, so that `orders` finds `order` and `book_flight` the flight."""
+    words = re.findall(r"[^\W_]+", text.lower())
+    return [word.removesuffix("s") if len(word) > 3 else word for word in words]
