@@ -274,6 +274,10 @@ def test_a_large_registry_is_searched_for_the_task() -> None:
     assert {"forecasts", "tickets"} < set(found) and len(found) == 4
     assert "recipes" in candidates("find a recipe for cooking soup", many, limit=1)
     assert len(candidates("", many, limit=3)) == 3
+    parts = "what is the football result of the football match in the football league, and plan a ticket"
+    assert set(candidates(parts, many, limit=2)) == {"results", "tickets"}
+    named = many | {"oil_change": expert("oil_change", "draft", summary="cars")}
+    assert "oil_change" in candidates("when is the next change", named, limit=1)
     many["recipes"] = replace(many["recipes"], planned=False)
     assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=1)
     assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=len(many))

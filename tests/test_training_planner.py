@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import random
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ hwu64 = importlib.import_module("training.hwu64")
 joints = importlib.import_module("training.planner_joints")
 parts = importlib.import_module("training.planner_parts")
 planner = importlib.import_module("training.planner")
+intents = importlib.import_module("training.planner_intents")
+pack = importlib.import_module("training.planner_pack")
 wordings = importlib.import_module("training.planner_wordings")
 
 INTENTS = {
@@ -128,3 +132,82 @@ def test_published_cases_use_earlier_steps_and_given_files() -> None:
             assert all(used < number for used in step.get("uses", []))
         for text in case["plan"].get("missing", []):
             assert text in case["input"]
+
+
+SNIPS = {
+    "music": [
+        "Play some jazz by Ada Lima",
+        "add this song to my road trip list",
+        "Put Old Roads, Part II on mix",
+    ],
+    "dining": [
+        "Book a table for two in Lyon",
+        "I need a spot at a pub for me and Ben",
+        "reserve a diner for six",
+    ],
+    "weather": [
+        "Will it rain in Turku at noon?",
+        "what is the forecast for Cork",
+        "is it windy, warm or cold here",
+    ],
+    "library": [
+        "rate this novel 4 of 6",
+        "Find the saga called Salt and Iron",
+        "when does Blue Hour play at Odeon",
+    ],
+    "home": ["turn the hall lamp off", "set the bedroom to 19 degrees", "open the garage door"],
+}
+
+
+def stock(seed: int = 5) -> Any:
+    said = {
+        one.intent: [
+            f"{verb} the {one.intent.replace('_', ' ')} of case {n}"
+            for verb in ("tell me", "give me")
+            for n in range(40)
+        ]
+        for one in intents.EXPERTS
+        if not one.held_out
+    }
+    domain = {intent: str(number % 9) for number, intent in enumerate(said)}
+    return pack.Stock(SNIPS, said, domain, sources(False), random.Random(seed))
+
+
+def pack_rows(seed: int = 5) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = pack.rows(stock(seed), seed, 0.05, set())
+    return made
+
+
+def test_rows_of_the_pack_come_in_blocks_of_one_opening() -> None:
+    made = pack_rows()
+    assert len(made) % pack.BLOCK == 0
+    for at in range(0, len(made), pack.BLOCK):
+        block = made[at : at + pack.BLOCK]
+        assert len({row["messages"][0]["content"] for row in block}) == 1
+        assert len({row["messages"][1]["content"].rpartition("\n")[0] for row in block}) == 1
+
+
+def test_parts_of_the_pack_stand_in_order_and_null_for_experts_that_are_not_there() -> None:
+    experts = Counter[bool]()
+    for row in pack_rows():
+        system, user = row["messages"][0]["content"], row["messages"][1]["content"]
+        names = re.findall(r"^- ([\w-]+): ", system, re.MULTILINE)
+        at = user.index("Task: ")
+        for step in plan(row)["steps"]:
+            assert step["expert"] in (*names, None)
+            experts[step["expert"] is None] += 1
+            if step["task"] in user:  # all but elided ones
+                assert user.index(step["task"]) >= at or user.count(step["task"]) > 1
+                at = user.index(step["task"])
+    assert experts[False] > experts[True] > 0
+
+
+def test_held_out_experts_stand_in_no_row() -> None:
+    texts = " ".join(row["messages"][0]["content"] for row in pack_rows())
+    held = [one for one in intents.EXPERTS if one.held_out]
+    assert len(held) > 20
+    assert not any(f": {summary}\n" in texts for one in held for summary in one.summaries)
+
+
+def test_the_pack_gives_the_same_rows_for_the_same_seed() -> None:
+    assert pack_rows() == pack_rows()
