@@ -157,9 +157,9 @@ def test_an_answer_keeps_every_part_once_and_its_references(served: list[bool], 
         steps.append(step)
     plan = Plan.from_answer({"steps": steps})
     assert sorted([*(step.task for step in plan.steps), *plan.missing]) == [step["task"] for step in steps]
-    for step in plan.steps:
-        (asked,) = (one for one in steps if one["task"] == step.task)
-        assert [plan.steps[used - 1].task for used in step.uses] == [
+    for kept in plan.steps:
+        (asked,) = (one for one in steps if one["task"] == kept.task)
+        assert [plan.steps[used - 1].task for used in kept.uses] == [
             steps[used - 1]["task"] for used in asked.get("uses", [])
         ]
 

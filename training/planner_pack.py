@@ -419,7 +419,7 @@ def rows(stock: Stock, seed: int, scale: float, seen: set[str]) -> list[Row]:
         return finished(registry, parts, files, *said(parts, speech, 0.4))
 
     prefix = f"planner-pack-{seed}"
-    made = []
+    made: list[Row] = []
     for kind, count, maker, registry, files in (
         ("mixed", MIXED, mixed, lambda: pack_registry(rng, least=7), 0.1),
         ("pack", PACK, pack, lambda: pack_registry(rng), 0.5),
