@@ -65,8 +65,8 @@ FILES = ("orders.csv", "people.csv")
 CONTRACT = plan_contract(EXPERTS, FILES)
 GOOD = {
     "steps": [
-        {"expert": "counter", "task": "How many orders?", "file": "orders.csv"},
-        {"expert": "mailer", "task": "put the result into a mail", "uses": [1]},
+        {"task": "How many orders?", "expert": "counter", "file": "orders.csv"},
+        {"task": "put the result into a mail", "expert": "mailer", "uses": [1]},
     ],
     "missing": ["book a flight"],
 }
@@ -93,25 +93,25 @@ def test_a_good_plan_passes_grammar_contract_and_check() -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        [{"expert": "nobody", "task": "x"}],
-        [{"expert": "counter", "task": "x"}],
-        [{"expert": "counter", "task": "x", "file": "gone.csv"}],
-        [{"expert": "mailer", "task": "x", "file": "orders.csv"}],
-        [{"expert": "mailer", "task": "x", "uses": [1]}],
+        [{"task": "x", "expert": "nobody"}],
+        [{"task": "x", "expert": "counter"}],
+        [{"task": "x", "expert": "counter", "file": "gone.csv"}],
+        [{"task": "x", "expert": "mailer", "file": "orders.csv"}],
+        [{"task": "x", "expert": "mailer", "uses": [1]}],
         [
-            {"expert": "counter", "task": "x", "file": "orders.csv"},
-            {"expert": "mailer", "task": "x", "uses": [2]},
+            {"task": "x", "expert": "counter", "file": "orders.csv"},
+            {"task": "x", "expert": "mailer", "uses": [2]},
         ],
         [
-            {"expert": "counter", "task": "x", "file": "orders.csv"},
-            {"expert": "mailer", "task": "x", "uses": [0]},
+            {"task": "x", "expert": "counter", "file": "orders.csv"},
+            {"task": "x", "expert": "mailer", "uses": [0]},
         ],
         [
-            {"expert": "counter", "task": "x", "file": "orders.csv"},
-            {"expert": "mailer", "task": "x", "uses": []},
+            {"task": "x", "expert": "counter", "file": "orders.csv"},
+            {"task": "x", "expert": "mailer", "uses": []},
         ],
-        [{"expert": "mailer", "task": ""}],
-        [{"expert": "mailer", "task": "x"}] * (MAX_PLAN_STEPS + 1),
+        [{"task": "", "expert": "mailer"}],
+        [{"task": "x", "expert": "mailer"}] * (MAX_PLAN_STEPS + 1),
     ],
 )
 def test_what_cannot_run_is_not_in_the_grammar(steps: list[dict[str, Any]]) -> None:
@@ -127,10 +127,47 @@ def test_a_plan_without_steps_must_say_what_is_missing() -> None:
     assert problems({"steps": []}) == ["steps: at least one step, or missing"]
 
 
+def test_a_part_that_nobody_serves_may_stand_in_its_place() -> None:
+    answer = {
+        "steps": [
+            {"task": "book a flight", "expert": None},
+            {"task": "How many orders?", "expert": "counter", "file": "orders.csv"},
+            {"task": "put the flight into a mail", "expert": "mailer", "uses": [1]},
+            {"task": "put the number into a mail", "expert": "mailer", "uses": [2]},
+        ]
+    }
+    assert admits(answer)
+    assert Plan.from_answer(CONTRACT.parse(compact_json(answer))).as_dict() == {
+        "steps": [
+            {"task": "How many orders?", "expert": "counter", "file": "orders.csv"},
+            {"task": "put the number into a mail", "expert": "mailer", "uses": [1]},
+        ],
+        "missing": ["book a flight", "put the flight into a mail"],
+    }
+    assert not admits({"steps": [{"task": "book a flight", "expert": None, "file": "orders.csv"}]})
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=MAX_PLAN_STEPS), st.data())
+def test_an_answer_keeps_every_part_once_and_its_references(served: list[bool], data: st.DataObject) -> None:
+    steps: list[dict[str, Any]] = []
+    for number, is_served in enumerate(served):
+        step: dict[str, Any] = {"task": f"part {number}", "expert": "mailer" if is_served else None}
+        if is_served and number and data.draw(st.booleans()):
+            step["uses"] = [data.draw(st.integers(1, number))]
+        steps.append(step)
+    plan = Plan.from_answer({"steps": steps})
+    assert sorted([*(step.task for step in plan.steps), *plan.missing]) == [step["task"] for step in steps]
+    for kept in plan.steps:
+        (asked,) = (one for one in steps if one["task"] == kept.task)
+        assert [plan.steps[used - 1].task for used in kept.uses] == [
+            steps[used - 1]["task"] for used in asked.get("uses", [])
+        ]
+
+
 def test_without_files_no_expert_that_needs_one_can_be_named() -> None:
     contract = plan_contract(EXPERTS, ())
-    assert not admits({"steps": [{"expert": "counter", "task": "x", "file": "orders.csv"}]}, contract)
-    assert admits({"steps": [{"expert": "mailer", "task": "x"}]}, contract)
+    assert not admits({"steps": [{"task": "x", "expert": "counter", "file": "orders.csv"}]}, contract)
+    assert admits({"steps": [{"task": "x", "expert": "mailer"}]}, contract)
     nobody = plan_contract({"counter": EXPERTS["counter"]}, ())
     assert admits({"steps": [], "missing": ["all of it"]}, nobody)
 
@@ -138,8 +175,8 @@ def test_without_files_no_expert_that_needs_one_can_be_named() -> None:
 def test_a_reference_to_a_result_of_another_kind_is_found_before_anything_runs() -> None:
     plan = {
         "steps": [
-            {"expert": "lister", "task": "Which orders?", "file": "orders.csv"},
-            {"expert": "mailer", "task": "mail it", "uses": [1]},
+            {"task": "Which orders?", "expert": "lister", "file": "orders.csv"},
+            {"task": "mail it", "expert": "mailer", "uses": [1]},
         ]
     }
     assert admits(plan)
@@ -149,13 +186,13 @@ def test_a_reference_to_a_result_of_another_kind_is_found_before_anything_runs()
 @pytest.mark.parametrize(
     ("step", "found"),
     [
-        ({"expert": "nobody", "task": "x"}, "expert: a known expert"),
-        ({"expert": "counter", "task": "x"}, "file: a file, which counter needs"),
-        ({"expert": "counter", "task": "x", "file": "gone.csv"}, "file: a file of this run"),
-        ({"expert": "mailer", "task": "x", "file": "orders.csv"}, "file: nothing: mailer takes no file"),
-        ({"expert": "mailer", "task": "x", "uses": [1]}, "uses: the number of an earlier step"),
-        ({"expert": "mailer", "task": "  "}, "task: some text"),
-        ({"expert": "mailer", "task": "x" * 1001}, "task: at most 1000 characters"),
+        ({"task": "x", "expert": "nobody"}, "expert: a known expert"),
+        ({"task": "x", "expert": "counter"}, "file: a file, which counter needs"),
+        ({"task": "x", "expert": "counter", "file": "gone.csv"}, "file: a file of this run"),
+        ({"task": "x", "expert": "mailer", "file": "orders.csv"}, "file: nothing: mailer takes no file"),
+        ({"task": "x", "expert": "mailer", "uses": [1]}, "uses: the number of an earlier step"),
+        ({"task": "  ", "expert": "mailer"}, "task: some text"),
+        ({"task": "x" * 1001, "expert": "mailer"}, "task: at most 1000 characters"),
     ],
 )
 def test_the_check_finds_what_a_plan_by_hand_may_have_wrong(step: dict[str, Any], found: str) -> None:
@@ -164,8 +201,8 @@ def test_the_check_finds_what_a_plan_by_hand_may_have_wrong(step: dict[str, Any]
 
 steps = st.builds(
     Step,
-    expert=st.sampled_from([*EXPERTS, "nobody", ""]),
     task=st.text(max_size=20),
+    expert=st.sampled_from([*EXPERTS, "nobody", ""]),
     file=st.sampled_from([None, *FILES, "gone.csv"]),
     uses=st.lists(st.integers(-2, 12), max_size=4).map(tuple),
 )
@@ -237,6 +274,10 @@ def test_a_large_registry_is_searched_for_the_task() -> None:
     assert {"forecasts", "tickets"} < set(found) and len(found) == 4
     assert "recipes" in candidates("find a recipe for cooking soup", many, limit=1)
     assert len(candidates("", many, limit=3)) == 3
+    parts = "what is the football result of the football match in the football league, and plan a ticket"
+    assert set(candidates(parts, many, limit=2)) == {"results", "tickets"}
+    named = many | {"oil_change": expert("oil_change", "draft", summary="cars")}
+    assert "oil_change" in candidates("when is the next change", named, limit=1)
     many["recipes"] = replace(many["recipes"], planned=False)
     assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=1)
     assert "recipes" not in candidates("find a recipe for cooking soup", many, limit=len(many))
@@ -249,8 +290,8 @@ def runner(make_project: Callable[..., Path]) -> Any:
 
 
 def test_a_plan_that_does_not_type_check_goes_back_to_the_planner_once(runner: Runner) -> None:
-    wrong = {"steps": [{"expert": "adder", "task": " "}]}
-    right = {"steps": [{"expert": "adder", "task": "What is 2 and 3?"}]}
+    wrong = {"steps": [{"task": " ", "expert": "adder"}]}
+    right = {"steps": [{"task": "What is 2 and 3?", "expert": "adder"}]}
     model = Scripted.register("planner", [wrong, right])
     assert runner.plan_sync("What is 2 and 3?").as_dict() == right
     assert "steps[0].task: expected some text" in model.requests[1].messages[-1].content
@@ -260,6 +301,6 @@ def test_a_plan_that_does_not_type_check_goes_back_to_the_planner_once(runner: R
 
 
 def test_two_wrong_plans_are_an_error_that_names_what_is_wrong(runner: Runner) -> None:
-    Scripted.register("planner", [{"steps": [{"expert": "adder", "task": " "}]}] * 2)
+    Scripted.register("planner", [{"steps": [{"task": " ", "expert": "adder"}]}] * 2)
     with pytest.raises(PlanError, match=r"steps\[0\].task: expected some text"):
         runner.plan_sync("What is 2 and 3?")

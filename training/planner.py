@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.flywheel.labels import fold as norm
+from speeddial.plan import Plan
 from training import hwu64, hwu64_targets, refusals
 from training.organizer import compact, read, write
 from training.planner_experts import ORGANIZER, OTHER_NAMES, OTHERS, TABLES, Other
@@ -92,7 +93,7 @@ def file_name(rng: random.Random, noun: str, dev: bool) -> str:
     return form.format(n=noun, N=noun.capitalize())
 
 
-# ---- one request with its plan -------------------------------------------------------------------
+# ---- one request with its answer -------------------------------------------------------------------
 
 
 @dataclass
@@ -162,26 +163,20 @@ def served(part: Part, named: dict[str, str]) -> bool:
     return part.kind in named and not (part.kind == "tables" and part.file is None)
 
 
-def plan_of(parts: Sequence[Part], tasks: Sequence[str], named: dict[str, str]) -> dict[str, Any] | None:
-    """The plan; None when a part refers to what is missing (then its wording makes no sense)."""
+def answer_of(parts: Sequence[Part], tasks: Sequence[str], named: dict[str, str]) -> dict[str, Any]:
+    """What the planner is to write: the parts in order, null for the expert of those that nobody serves."""
     steps: list[dict[str, Any]] = []
-    missing: list[str] = []
-    number: dict[int, int] = {}
-    for index, (part, task) in enumerate(zip(parts, tasks, strict=True), 1):
-        if not served(part, named) or any(u not in number for u in part.uses):
-            missing.append(task)
+    for part, task in zip(parts, tasks, strict=True):
+        if not served(part, named) or any(steps[used - 1]["expert"] is None for used in part.uses):
+            steps.append({"task": task, "expert": None})
             continue
-        step: dict[str, Any] = {"expert": named[part.kind], "task": task}
+        step: dict[str, Any] = {"task": task, "expert": named[part.kind]}
         if part.kind == "tables":
             step["file"] = part.file
         if part.uses:
-            step["uses"] = [number[u] for u in part.uses]
+            step["uses"] = part.uses
         steps.append(step)
-        number[index] = len(steps)
-    plan: dict[str, Any] = {"steps": steps}
-    if missing:
-        plan["missing"] = missing
-    return plan
+    return {"steps": steps}
 
 
 def give_files(rng: random.Random, parts: Sequence[Part], sources: Sources) -> list[str]:
@@ -240,7 +235,7 @@ def other_files(rng: random.Random, topics: Sequence[str], sources: Sources) -> 
 def one(
     rng: random.Random, sources: Sources, block: Registry | None = None
 ) -> tuple[str, list[str], Registry, dict[str, Any]] | None:
-    """Request text, files, registry (the block's, if any) and plan; None when the draw makes no sense."""
+    """Request text, files, registry (the block's, if any) and answer; None when the draw makes no sense."""
     dev, speech = sources.dev, rng.random() < 0.25
     special = rng.random()
     if special < 0.045:
@@ -283,8 +278,7 @@ def one(
             return None
     if any(not t or len(t) > 240 for t in tasks) or len(text) > 600:
         return None
-    plan = plan_of(parts, tasks, registered.named)
-    return (text, files, registered, plan) if plan else None
+    return text, files, registered, answer_of(parts, tasks, registered.named)
 
 
 def user_message(text: str, files: Sequence[str]) -> str:
@@ -292,12 +286,12 @@ def user_message(text: str, files: Sequence[str]) -> str:
 
 
 def make_row(
-    identity: str, text: str, files: Sequence[str], registered: Registry, plan: dict[str, Any], dev: bool
+    identity: str, text: str, files: Sequence[str], registered: Registry, answer: dict[str, Any], dev: bool
 ) -> Row:
     contents = (
         ("system", registered.system()),
         ("user", user_message(text, files)),
-        ("assistant", compact(plan)),
+        ("assistant", compact(answer)),
     )
     row: Row = {
         "id": identity,
@@ -308,7 +302,8 @@ def make_row(
         pairs = [line[2:].split(": ", 1) for line in registered.lines]
         table = registered.named.get("tables")
         experts = [{"name": name, "summary": summary, "needs_file": name == table} for name, summary in pairs]
-        row |= {"input": text, "files": list(files), "experts": experts, "plan": plan}
+        row |= {"input": text, "files": list(files), "experts": experts}
+        row["plan"] = Plan.from_answer(answer).as_dict()
     return row
 
 
@@ -324,7 +319,7 @@ def rows(count: int, seed: int, sources: Sources, avoid: set[str]) -> Iterator[R
         drawn = one(rng, sources, block)
         if drawn is None or norm(drawn[0]) in seen:
             continue
-        text, files, registered, plan = drawn
+        text, files, registered, answer = drawn
         # short requests may come again: under another registry they have another plan
         if len(text.split()) > 3:
             seen.add(norm(text))
@@ -334,7 +329,7 @@ def rows(count: int, seed: int, sources: Sources, avoid: set[str]) -> Iterator[R
             text,
             files,
             registered,
-            plan,
+            answer,
             sources.dev,
         )
 
@@ -378,12 +373,12 @@ def main() -> None:
     train = rows(options.rows, options.seed, load_sources(options.data, False), unseen)
     for name, made in (("dev", dev), ("train", list(train))):
         print(f"planner_{name}.jsonl: {write(options.out / f'planner_{name}.jsonl', made)} rows")
-        plans = [json.loads(r["messages"][2]["content"]) for r in made]
+        plans = [Plan.from_answer(json.loads(r["messages"][2]["content"])) for r in made]
         print(
             "   steps",
-            sorted(Counter(len(p["steps"]) for p in plans).items()),
+            sorted(Counter(len(p.steps) for p in plans).items()),
             "missing",
-            sum("missing" in p for p in plans),
+            sum(bool(p.missing) for p in plans),
         )
 
 

@@ -9,12 +9,15 @@ from training.planner_wordings import (
     CLOSING,
     INLINE,
     INLINE_DEV,
+    INLINE_MORE,
     OPENING,
     OPENING_DEV,
     SENTENCE,
     SENTENCE_DEV,
+    SENTENCE_MORE,
     SPOKEN,
     SPOKEN_DEV,
+    SPOKEN_MORE,
 )
 from training.style import spoken
 
@@ -33,6 +36,15 @@ def strip_task(text: str) -> str:
     return text.rstrip(".!;, ")
 
 
+def joints(
+    rng: random.Random, dev: bool, usual: Sequence[str], held: Sequence[str], more: Sequence[str]
+) -> str:
+    """A joint: for development mostly one that is held out, for training one of all others."""
+    if dev:
+        return rng.choice(held if rng.random() < 0.6 else usual)
+    return rng.choice((*usual, *more))
+
+
 def compose(rng: random.Random, parts: Sequence[Part], dev: bool, speech: bool) -> tuple[str, list[str]]:
     """The request and the task text of each part, verbatim in it."""
     texts = [p.text for p in parts]
@@ -40,7 +52,7 @@ def compose(rng: random.Random, parts: Sequence[Part], dev: bool, speech: bool) 
         said = [spoken(t) for t in texts]
         text = said[0] if rng.random() > 0.06 else rng.choice(["first ", "please ", "hey "]) + said[0]
         for other in said[1:]:
-            text += rng.choice(SPOKEN_DEV if dev and rng.random() < 0.6 else SPOKEN) + other
+            text += joints(rng, dev, SPOKEN, SPOKEN_DEV, SPOKEN_MORE) + other
         return text, [strip_task(t) for t in said]
     form = rng.random()
     multi = len(parts) > 1
@@ -87,7 +99,7 @@ def compose(rng: random.Random, parts: Sequence[Part], dev: bool, speech: bool) 
                 text += "\n" + joint
                 other = other if joint else sentence(other)
             else:
-                joint = rng.choice(SENTENCE_DEV if dev and rng.random() < 0.6 else SENTENCE)
+                joint = joints(rng, dev, SENTENCE, SENTENCE_DEV, SENTENCE_MORE)
                 if joint == "Before that," and part.reference:
                     joint = "Then"
                 text += " "
@@ -99,7 +111,7 @@ def compose(rng: random.Random, parts: Sequence[Part], dev: bool, speech: bool) 
             if len(parts) > 2 and index < len(parts) - 1 and rng.random() < 0.4:
                 joint = ", "
             else:
-                joint = rng.choice(INLINE_DEV if dev and rng.random() < 0.6 else INLINE)
+                joint = joints(rng, dev, INLINE, INLINE_DEV, INLINE_MORE)
                 while part.reference and "first" in joint:
                     joint = rng.choice(INLINE)
             if "..." not in joint and previous.question and rng.random() < 0.3:

@@ -1,4 +1,5 @@
-"""Wordings of the planner data: joints, openings, file names; those ending in DEV are for development."""
+"""Wordings of the planner data: joints, openings, file names; those ending in DEV are for
+development alone, those in MORE for training alone."""
 
 
 def pieces(text: str) -> tuple[str, ...]:
@@ -12,6 +13,11 @@ SENTENCE = pieces("""
 Please also|And also|Once done,|Oh, and|Now|Finally,|Plus,|And please|Additionally,|Second,|Then please
 When you have that,|One more thing:|Later,|Before that,|In addition,|And after that|Also please
 """)
+SENTENCE_MORE = pieces("""
+When that is finished,|Following this,|Apart from that,|Moreover,|By the way,|After this is done,|Secondly,
+Last but not least,|Last thing:|Lastly,|To finish,|Once that works,|Separately,|Meanwhile,|At the same time,
+Ah, and|Right, then|Immediately after,|When you're through,|When all that is done,|Something else:|And lastly,
+""")
 SENTENCE_DEV = pieces("""
 With that done,|On top of that,|Besides that,|As a next step,|While you're at it,|Another thing:
 Right after,|Oh yes, and|Having done that,|Furthermore,
@@ -23,6 +29,11 @@ INLINE = pieces("""
  and please |, next | and finally |; also | as well as | - and |, afterwards | but first 
 , and please also |... and | -> 
 """)
+INLINE_MORE = pieces("""
+ and in addition | and separately | and to finish | and lastly |, then lastly | and once you have that 
+ and when you're through |, and at the same time | and meanwhile | > | => |, and, when finished, |; lastly 
+|, later on | and as a last thing | – and |, apart from that | / and 
+""")
 INLINE_DEV = pieces("""
  and while you're at it |, followed by: | and once that's done | / |, besides that | and on top of that 
  – then |, and when that is done | + | and next up 
@@ -31,6 +42,10 @@ INLINE_DEV = pieces("""
 SPOKEN = pieces("""
  and then | then | and | and also | after that | also | and please | plus | next | and after that 
  afterwards | oh and | and | and then 
+""")
+SPOKEN_MORE = pieces("""
+ and in addition | and lastly | and once you have that | at the same time | and meanwhile | and to finish 
+ later on | and when you are through | as a last thing | apart from that | and separately 
 """)
 SPOKEN_DEV = pieces("""
  and while you're at it | when that is done | followed by | besides that | as a next step 

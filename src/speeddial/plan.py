@@ -29,9 +29,9 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    expert: str
     task: str
     """What the expert is asked, as far as possible in the user's own words."""
+    expert: str
     file: str | None = None
     """Name of the granted file that it works on."""
     uses: tuple[int, ...] = Field(default=(), strict=False)
@@ -49,6 +49,29 @@ class Plan(BaseModel):
 
     steps: tuple[Step, ...] = Field(default=(), strict=False)
     missing: tuple[str, ...] = Field(default=(), strict=False)
+
+    @classmethod
+    def from_answer(cls, value: Mapping[str, Any]) -> Plan:
+        """The plan of a planner's answer, where a part that nobody serves may stand in its place.
+
+        Such a part is a step whose expert is null; a step that needs its result is missing as well.
+
+        Args:
+            value: what `plan_contract` admits.
+
+        Raises:
+            pydantic.ValidationError: it is no plan.
+        """
+        numbers: dict[int, int] = {}
+        steps, missing = [], list(value.get("missing", ()))
+        for position, step in enumerate(value["steps"], start=1):
+            uses = step.get("uses", ())
+            if step["expert"] is None or any(used not in numbers for used in uses):
+                missing.append(step["task"])
+                continue
+            steps.append({**step, "uses": [numbers[used] for used in uses]})
+            numbers[position] = len(steps)
+        return cls.model_validate({"steps": steps, "missing": missing})
 
     def as_dict(self) -> dict[str, Any]:
         """In the form that planners write: unset keys left out."""
@@ -70,10 +93,12 @@ class Plan(BaseModel):
 def plan_contract(
     experts: Mapping[str, Expert], files: Collection[str], *, max_steps: int = MAX_PLAN_STEPS
 ) -> Contract:
-    """The contract of a plan over these experts and files.
+    """The contract of a planner's answer over these experts and files; `Plan.from_answer` reads it.
 
     Expert and file names are enums, step *i* can only refer to steps before it, `file` is there
     exactly for the experts that need one, and a plan without steps must say what is missing.
+    The task comes before the expert: a small model chooses better with the part's words written out, and
+    goes through the request once when a part that nobody serves has its place too, under null.
 
     Args:
         experts: name -> expert; those that need a file are left out when there is none.
@@ -105,7 +130,7 @@ def _contract(
     for position in range(1, max_steps + 1):
         variants = []
         for (needs_file, refers), names in groups:
-            properties: dict[str, Any] = {"expert": {"type": "string", "enum": list(names)}, "task": text}
+            properties: dict[str, Any] = {"task": text, "expert": {"type": "string", "enum": list(names)}}
             if needs_file:
                 properties["file"] = {"type": "string", "enum": list(files)}
             if refers and position > 1:
@@ -117,7 +142,8 @@ def _contract(
                     "maxItems": position - 1,
                 }
             variants.append(_closed(properties, optional=("uses",)))
-        positions.append(variants[0] if len(variants) == 1 else {"anyOf": variants})
+        variants.append(_closed({"task": text, "expert": {"type": "null"}}))
+        positions.append({"anyOf": variants})
     steps = {"type": "array", "prefixItems": positions, "items": False, "minItems": 1, "maxItems": max_steps}
     filled = _closed({"steps": steps, "missing": missing}, optional=("missing",))
     return Contract.from_schema({"anyOf": [filled, empty]})
@@ -251,7 +277,8 @@ def planner_messages(
 def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CANDIDATES) -> dict[str, Expert]:
     """The experts worth showing to the planner: all of them, or the best matches of a large registry.
 
-    BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75) over name, summary, task and example requests.
+    BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75) over name, summary, task and example requests. A task
+    is searched part by part as well: what fits one part best counts like what fits all of it.
 
     Args:
         task: the user's request.
@@ -260,7 +287,7 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
     """
     experts = {name: expert for name, expert in experts.items() if expert.planned}
     if len(experts) <= limit:
-        return dict(experts)
+        return experts
     texts = {
         name: Counter(_words(" ".join((name, expert.summary, expert.task, *expert.when_to_call))))
         for name, expert in experts.items()
@@ -268,7 +295,7 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
     mean = sum(words.total() for words in texts.values()) / len(texts)
     spread = Counter(word for words in texts.values() for word in words)
 
-    def score(name: str) -> float:
+    def score(name: str, asked: Collection[str]) -> float:
         words = texts[name]
         norm = 1.2 * (0.25 + 0.75 * words.total() / mean)
         return sum(
@@ -276,14 +303,25 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
             * words[word]
             * 2.2
             / (words[word] + norm)
-            for word in set(_words(task))
+            for word in asked
             if words[word]
         )
 
-    best = sorted(experts, key=lambda name: (-score(name), name))[:limit]
+    fit = dict.fromkeys(experts, 0.0)
+    for part in (task, *_JOINT.split(task)):
+        asked = set(_words(part))
+        scores = {name: score(name, asked) for name in experts}
+        most = max(scores.values()) or 1.0
+        fit = {name: max(fit[name], scores[name] / most) for name in experts}
+    best = sorted(experts, key=lambda name: (-fit[name], name))[:limit]
     return {name: expert for name, expert in experts.items() if name in best}
 
 
+_JOINT = re.compile(r"[,.;:?!]\s|[，。；：？！、\n]|\b(?:and|then|also)\b", re.IGNORECASE)
+"""Where one part of a task may end; a cut too many costs nothing."""
+
+
 def _words(text: str) -> list[str]:
-    """Lower-case words without a plural s, so that `orders` finds `order`."""
-    return [word.removesuffix("s") if len(word) > 3 else word for word in re.findall(r"\w+", text.lower())]
+    """Lower-case words without a plural s, so that `orders` finds `order` and `book_flight` the flight."""
+    words = re.findall(r"[^\W_]+", text.lower())
+    return [word.removesuffix("s") if len(word) > 3 else word for word in words]

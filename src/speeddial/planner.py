@@ -62,7 +62,7 @@ class Planner:
 
         def check(value: Any) -> list[Problem]:
             try:
-                plan = Plan.model_validate(value)
+                plan = Plan.from_answer(value)
             except ValidationError as error:
                 return [Problem("", "a plan", str(error))]
             return check_plan(plan, experts, registry.tools, self._files)
@@ -87,7 +87,7 @@ class Planner:
                 replace(question, key=f"{key}/{number}", messages=messages, attempt=number)
             )
             if reply.error is None and reply.status is not Status.SALVAGED:
-                plan = Plan.model_validate(reply.value)
+                plan = Plan.from_answer(reply.value)
                 self._emit(
                     PlanMade(
                         run_id=self._exchange.run,

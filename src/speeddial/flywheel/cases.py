@@ -58,7 +58,7 @@ class Case:
     given: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     experts: tuple[Mapping[str, Any], ...] | None = None
-    """Name, summary and needs_file of each, when the case brings its own registry."""
+    """Name, summary, needs_file, task and when_to_call of each, when the case brings its own registry."""
 
 
 def read_cases(

@@ -206,8 +206,8 @@ def _stranger(row: Mapping[str, Any], tools: tuple[str, ...]) -> Expert:
     return Expert(
         name=row["name"],
         summary=row["summary"],
-        task=row["summary"],
-        when_to_call=(),
+        task=row.get("task", row["summary"]),
+        when_to_call=tuple(row.get("when_to_call", ())),
         tools=tools,
         prompt="",
         folder=Path(),

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 from llguidance import LLMatcher, LLTokenizer
 
 from speeddial.contract import Contract, write_json
+from speeddial.contract.foreign import ordered
 from speeddial.errors import EngineRefused, EngineTimeout, NotFound, SpeeddialError, UserError
 from speeddial.messages import Message, ToolCall, storable
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request
@@ -28,7 +29,7 @@ class Reply:
     """One scripted output, when more than its text matters."""
 
     output: Any
-    """Text as it is to be decoded, or a JSON value or `ToolCall`, which is written compactly."""
+    """Text as it is to be decoded; a JSON value or `ToolCall` is written in the contract's form."""
     confidence: float | None = 1.0
     delay: float = 0.0
     """Seconds before it comes; longer than the request's timeout gives `EngineTimeout`."""
@@ -129,7 +130,7 @@ class Scripted(Model):
         await asyncio.sleep(delay)
         if isinstance(reply.output, BaseException):
             raise reply.output
-        text = _text(reply.output)
+        text = _text(reply.output, request.contract)
         if not self._unconstrained:
             self._decoder.decode(text, request.contract, whole=reply.finish == "stop", name=self.name)
         return Completion(
@@ -280,10 +281,11 @@ def _last_user(messages: Sequence[Message]) -> str:
     return next((message.content for message in reversed(messages) if message.role == "user"), "")
 
 
-def _text(output: Any) -> str:
+def _text(output: Any, contract: Contract) -> str:
     if isinstance(output, str):
         return storable(output)
-    return write_json(output.as_dict() if isinstance(output, ToolCall) else output)
+    value = output.as_dict() if isinstance(output, ToolCall) else output
+    return write_json(ordered(value, contract.full_schema, contract.full_schema))
 
 
 def _tokens(text: str) -> int:
