@@ -72,6 +72,8 @@ class ChatServer:
     models: tuple[str, ...] = ("base", "organizer")
     version: str = "0.32.0"
     delay: float = 0.0
+    barrier: threading.Barrier | None = None
+    """Chat requests wait here for each other, after the delay."""
     faults: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     """Taken one by one before anything else is done; each writes the whole answer."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -137,6 +139,8 @@ class ChatServer:
                 fault(handler)
                 return
             time.sleep(self.delay)
+            if self.barrier is not None:
+                self.barrier.wait(60)
             self._answer_chat(handler, body)
         finally:
             with self._lock:

@@ -47,12 +47,13 @@ def hostile(record: Record, name: str, text: str = "", *, role: str = "user") ->
         schema={"title": text},
         schema_hash=name,
     )
-    third = len(text) // 3
+    # Short at first: what the page folds away cannot be pointed at.
+    short = min(10, len(text) // 3)
     record.finish_interaction(
         asked,
         "exact",
         raw=text,
-        tokens=[(third, None), (third, 0.2), (len(text) - 2 * third, 0.9)],
+        tokens=[(short, None), (short, 0.2), (len(text) - 2 * short, 0.9)],
         parsed={"name": name, "arguments": {name: text}},
         receipt={"constrained": True, "backend": name, name: name},
         error=text,

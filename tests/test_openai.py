@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -313,7 +314,7 @@ async def test_the_cost_follows_the_price(server: ChatServer) -> None:
 async def test_eight_requests_are_in_flight_at_once_and_keep_their_answers_apart(server: ChatServer) -> None:
     model = OpenAIModel(f"base@{server.url}")
     await model.canary()
-    server.delay = 1.0
+    server.barrier = threading.Barrier(8)
     contracts = [
         Contract.from_schema({"type": "integer", "minimum": n, "maximum": n}) for n in range(100, 108)
     ]

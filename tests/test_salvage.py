@@ -280,7 +280,7 @@ def test_a_larger_budget_that_the_engine_refuses_leaves_the_salvaged_answer(desk
 
 
 def test_a_plan_that_is_cut_off_is_not_run(desk: Desk) -> None:
-    plan = compact_json({"steps": [{"expert": "clerk", "task": "look up"}, {"expert": "clerk", "task": "x"}]})
+    plan = compact_json({"steps": [{"task": "look up", "expert": "clerk"}, {"task": "x", "expert": "clerk"}]})
     Scripted.register("generalist", cut(plan, 60, 70)[:2] + cut(plan, 50, 65)[:2])
     desk.add_planner("", "Plan.\n{experts}")
     with pytest.raises(PlanError, match="cut off"):

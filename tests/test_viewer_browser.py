@@ -218,7 +218,7 @@ def test_a_plan_says_what_nobody_serves_and_who_is_waited_for(
     open_page: OpenPage, runs: viewed.Viewed
 ) -> None:
     page = open_page(f"run/{runs.rome}")
-    expect(page.locator(".node-missing")).to_contain_text("Book a flight to Rome")
+    expect(page.locator(".node-missing")).to_contain_text("Translate hello into German")
     expect(page.get_by_role("heading", level=1)).to_have_text(viewed.ROME)
     go(page, f"run/{runs.milk}")
     expect(page.get_by_role("heading", level=1)).to_have_text(viewed.MILK)

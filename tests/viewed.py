@@ -18,7 +18,7 @@ from speeddial.viewer.server import Viewer
 
 BOTH = "How many orders came from Berlin? Then remind me tomorrow at 9 to call the dentist."
 BERLIN = "How many orders came from Berlin?"
-ROME = "Book a flight to Rome."
+ROME = "Translate hello into German."
 MILK = "Remove milk from the shopping list."
 
 PWNED = "window.__pwned = 1"

@@ -2,7 +2,7 @@
 
     python -m training.blend FIRST SECOND SHARE OUT
 
-The weights become (1 - SHARE) of those of FIRST plus SHARE of SECOND; training.json is of SECOND, with both named.
+The weights become (1 - SHARE) of those of FIRST plus SHARE of SECOND; training.json names both.
 A short stage on one kind of row teaches it and unlearns others; halfway both are there (arXiv 2109.01903).
 """
 
