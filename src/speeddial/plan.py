@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,6 +13,7 @@ from speeddial.contract import Contract
 from speeddial.errors import Problem
 from speeddial.expert import Expert
 from speeddial.messages import Message, compact_json
+from speeddial.ranking import Index
 from speeddial.tool import Tool
 
 MAX_PLAN_STEPS = 8
@@ -277,7 +276,7 @@ def planner_messages(
 def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CANDIDATES) -> dict[str, Expert]:
     """The experts worth showing to the planner: all of them, or the best matches of a large registry.
 
-    BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75) over name, summary, task and example requests. A task
+    BM25 over name, summary, task and example requests. A task
     is searched part by part as well: what fits one part best counts like what fits all of it.
 
     Args:
@@ -288,29 +287,15 @@ def candidates(task: str, experts: Mapping[str, Expert], *, limit: int = MAX_CAN
     experts = {name: expert for name, expert in experts.items() if expert.planned}
     if len(experts) <= limit:
         return experts
-    texts = {
-        name: Counter(_words(" ".join((name, expert.summary, expert.task, *expert.when_to_call))))
-        for name, expert in experts.items()
-    }
-    mean = sum(words.total() for words in texts.values()) / len(texts)
-    spread = Counter(word for words in texts.values() for word in words)
-
-    def score(name: str, asked: Collection[str]) -> float:
-        words = texts[name]
-        norm = 1.2 * (0.25 + 0.75 * words.total() / mean)
-        return sum(
-            math.log(1 + (len(texts) - spread[word] + 0.5) / (spread[word] + 0.5))
-            * words[word]
-            * 2.2
-            / (words[word] + norm)
-            for word in asked
-            if words[word]
-        )
-
+    index = Index(
+        {
+            name: _words(" ".join((name, expert.summary, expert.task, *expert.when_to_call)))
+            for name, expert in experts.items()
+        }
+    )
     fit = dict.fromkeys(experts, 0.0)
     for part in (task, *_JOINT.split(task)):
-        asked = set(_words(part))
-        scores = {name: score(name, asked) for name in experts}
+        scores = index.scores(set(_words(part)))
         most = max(scores.values()) or 1.0
         fit = {name: max(fit[name], scores[name] / most) for name in experts}
     best = sorted(experts, key=lambda name: (-fit[name], name))[:limit]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 _SATURATION, _LENGTH = 1.2, 0.75
 _PART = re.compile(r"[^\W\d_]+|\d+")
@@ -19,8 +19,42 @@ _COMMON = frozenset(
 )
 
 
+class Index:
+    """Texts as counted words, scored by BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75).
+
+    Args:
+        texts: name -> the words of a text, cut as those of the queries will be.
+    """
+
+    def __init__(self, texts: Mapping[str, Iterable[str]]) -> None:
+        self._counts = {name: Counter(text) for name, text in texts.items()}
+        self._mean = (
+            sum(counts.total() for counts in self._counts.values()) / max(1, len(self._counts)) or 1.0
+        )
+        self._spread = Counter(word for counts in self._counts.values() for word in counts)
+
+    def scores(self, asked: Collection[str]) -> dict[str, float]:
+        """How well each text fits; 0 when they share no word.
+
+        Args:
+            asked: different words.
+        """
+        texts = len(self._counts)
+        weight = {
+            word: math.log(1 + (texts - seen + 0.5) / (seen + 0.5)) * (_SATURATION + 1)
+            for word in asked
+            if (seen := self._spread[word])
+        }
+
+        def score(counts: Counter[str]) -> float:
+            norm = _SATURATION * (1 - _LENGTH + _LENGTH * counts.total() / self._mean)
+            return sum(weight[word] * counts[word] / (counts[word] + norm) for word in weight if counts[word])
+
+        return {name: score(counts) for name, counts in self._counts.items()}
+
+
 def best(query: str, texts: Mapping[str, str], limit: int) -> list[str]:
-    """The names of the texts that fit a query best, best first (Robertson and Zaragoza 2009).
+    """The names of the texts that fit a query best, best first.
 
     Words are compared in lower case by their stems; ``get_weather`` and ``getWeather`` are two words each.
     Texts that share no word with the query come last, in their order.
@@ -30,21 +64,8 @@ def best(query: str, texts: Mapping[str, str], limit: int) -> list[str]:
         texts: name -> what is known of it.
         limit: how many to return at most.
     """
-    known = {name: Counter(words(text)) for name, text in texts.items()}
-    mean = sum(counts.total() for counts in known.values()) / max(1, len(known)) or 1.0
-    spread = Counter(word for counts in known.values() for word in counts)
-    asked = {word for word in words(query) if word in spread}
-    weight = {
-        word: math.log(1 + (len(known) - spread[word] + 0.5) / (spread[word] + 0.5)) * (_SATURATION + 1)
-        for word in asked
-    }
-
-    def score(name: str) -> float:
-        counts = known[name]
-        norm = _SATURATION * (1 - _LENGTH + _LENGTH * counts.total() / mean)
-        return sum(weight[word] * counts[word] / (counts[word] + norm) for word in asked if counts[word])
-
-    return sorted(texts, key=lambda name: -score(name))[:limit]
+    scores = Index({name: words(text) for name, text in texts.items()}).scores(set(words(query)))
+    return sorted(texts, key=lambda name: -scores[name])[:limit]
 
 
 def words(text: str) -> list[str]:
