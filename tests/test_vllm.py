@@ -179,7 +179,7 @@ async def test_real_the_canary_proves_the_constraint_and_the_compact_output(vllm
 async def test_real_calls_on_the_base_and_on_each_adapter_satisfy_their_contract(vllm_url: str) -> None:
     model = VLLMModel(f"base@{vllm_url}")
     served = await model.served()
-    adapters = {path.parent.name for path in REPOSITORY.glob("*/*/adapter")}
+    adapters = {path.parent.parent.name for path in REPOSITORY.glob("*/*/adapter/adapter_config.json")}
     assert {"base", *adapters} <= set(served)
     for name in served:
         completion = await complete(model, CALLS, adapter_name="" if name == "base" else name, max_tokens=120)

@@ -73,7 +73,11 @@ async def test_the_constraint_is_proven_and_kept(model: VLLMOfflineModel, tmp_pa
 
 @pytest.mark.vllm
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("adapter", sorted(REPOSITORY.glob("*/*/adapter")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "adapter",
+    sorted(config.parent for config in REPOSITORY.glob("*/*/adapter/adapter_config.json")),
+    ids=lambda path: path.parent.name,
+)
 async def test_each_adapter_of_the_project_serves(model: VLLMOfflineModel, adapter: Path) -> None:
     completion = await model.complete(Request(HELLO, PAIR, adapter=adapter, max_tokens=60))
     if completion.finish == "stop":
