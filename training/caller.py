@@ -8,7 +8,6 @@ dev_parallel, dev_missing and dev_irrelevance.jsonl. The same seed gives the sam
 stand together, so that the trainer reads their opening once.
 """
 
-import argparse
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from training import caller_coffee, caller_generated, caller_seal, caller_sgd
 from training.caller_catalogue import TRAIN, UNSEEN
 from training.caller_rows import Row, training_row
 from training.organizer import write
+from training.recipe import options
 
 SHARES = {"gen": 0.46, "sgd": 0.42, "seal": 0.08, "tm4": 0.04}
 """Of the rows; a source that has less gives all that it has."""
@@ -101,20 +101,12 @@ def _evenly(cases: list[Row], rng: random.Random) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--tokens", type=int, default=3_000_000)
-    parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    rows = train_rows(options.data, options.tokens, random.Random(options.seed))
-    write(options.out / "caller_train.jsonl", rows)
+    given = options(__doc__, tokens=3_000_000, seed=7)
+    rows = train_rows(given.data, given.tokens, random.Random(given.seed))
+    write(given.out / "caller_train.jsonl", rows)
     print(len(rows), "training rows:", dict(Counter(row["source"] for row in rows)))
-    for kind, cases in dev_cases(options.data, random.Random(options.seed)).items():
-        write(options.out / f"dev_{kind}.jsonl", cases)
+    for kind, cases in dev_cases(given.data, random.Random(given.seed)).items():
+        write(given.out / f"dev_{kind}.jsonl", cases)
         print(kind, len(cases), dict(Counter(case["source"] for case in cases)))
 
 

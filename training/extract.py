@@ -8,7 +8,6 @@ gives the same bytes. Every row is what the expert's contract admits; others are
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 from collections import Counter
@@ -22,6 +21,7 @@ from speeddial.jsonlines import read_objects
 from speeddial.tool import ToolContext
 from speeddial.values.found import phrases
 from training.extract_texts import Text, draw
+from training.recipe import options
 
 EXPERT = Path(__file__).resolve().parents[1] / "experts/extract"
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -167,12 +167,7 @@ def rows(name: str, texts: Iterable[Text], counts: Counter[str]) -> Iterator[Row
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("data", type=Path)
-    options.add_argument("out", type=Path)
-    options.add_argument("--seed", type=int, default=7)
-    options.add_argument("--generated", type=int, default=GENERATED)
-    given = options.parse_args()
+    given = options(__doc__, seed=7, generated=GENERATED)
     rng = random.Random(given.seed)
     counts: Counter[str] = Counter()
     made = [
@@ -182,7 +177,6 @@ def main() -> None:
         *rows("sgd", dialogues(given.data / "sgd", rng, SGD), counts),
     ]
     rng.shuffle(made)
-    given.out.mkdir(parents=True, exist_ok=True)
     for name, part in (("extract_dev", made[:DEV]), ("extract_train", made[DEV:])):
         path = given.out / f"{name}.jsonl"
         path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in part), encoding="utf-8")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from training.phrases import MONTHS
+
 FIRST = tuple(
     [
         "Aaron",
@@ -144,20 +146,6 @@ TOPICS = (
     "the exhibition",
     "the price list",
 )
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 Made = tuple[str, str]
 """A value as it stands in the text, and the kind of its field."""
 

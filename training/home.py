@@ -10,7 +10,6 @@ row has a made-up house of its own, of which the model reads what the call path 
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import string
@@ -34,6 +33,7 @@ from training.home_names import (
 )
 from training.home_templates import Block, Slot, blocks, draw, value_of
 from training.organizer import compact, read, write
+from training.recipe import options
 
 Json = dict[str, Any]
 SYSTEM = "You are home. You control a house. Reply with one call as JSON."
@@ -559,38 +559,30 @@ def case_of(row: Json, house: House, number: int) -> Json:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=100_000)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    snips = read(options.data / "snips" / "train.jsonl.xz")
+    given = options(__doc__, seed=7, rows=100_000)
+    snips = read(given.data / "snips" / "train.jsonl.xz")
     names = ("track", "album", "artist", "playlist", "object_name", "movie_name")
     queries = sorted(
         {value for row in snips for slot, value, *_ in row["slots"] if slot in names and len(value) < 40}
     )
-    recipe = Recipe(options.data / "home_assistant_intents", queries, options.seed)
-    clinc = read(options.data / "clinc150" / "train.jsonl.xz")
+    recipe = Recipe(given.data / "home_assistant_intents", queries, given.seed)
+    clinc = read(given.data / "clinc150" / "train.jsonl.xz")
     rows: dict[str, Json] = {}
     for language in LANGUAGES:
-        wanted = int(options.rows * SHARE[language])
+        wanted = int(given.rows * SHARE[language])
         own = [row["text"] for row in clinc if row["intent"] not in ABOUT_HOME] if language == "en" else []
         made = rows_of(recipe, language, wanted, [*own, *words("strangers")[language]])
         rows |= {f"home-{language}-{number}": row for number, row in enumerate(made)}
     identified = [{"id": identity, **row} for identity, row in rows.items()]
     recipe.dice.shuffle(identified)
-    print(f"train.jsonl: {write(options.out / 'train.jsonl', identified)} rows")
+    print(f"train.jsonl: {write(given.out / 'train.jsonl', identified)} rows")
     print("  left out:", dict(recipe.dropped))
     for language in LANGUAGES:
         cases = [
             case_of(row, recipe.houses[language], number) for number, row in enumerate(recipe.dev[language])
         ]
         file = f"dev_{language[:2]}.jsonl"
-        print(f"{file}: {write(options.out / file, cases)} rows")
+        print(f"{file}: {write(given.out / file, cases)} rows")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ DATA holds hwu64/train.jsonl.xz and clinc150/. OUT receives organizer_train.json
 organizer_dev_generated.jsonl; the same seed gives the same bytes.
 """
 
-import argparse
 import json
 import random
 from collections import Counter
@@ -19,6 +18,7 @@ from speeddial.flywheel.labels import fold as norm
 from speeddial.jsonlines import read_objects
 from training import hwu64, hwu64_targets, phrases, refusals
 from training.hwu64 import Call
+from training.recipe import options
 from training.references import refer
 from training.requests import Request
 from training.requests_all import draw
@@ -220,18 +220,10 @@ def generated_rows(count: int, seed: int, dev: bool, avoid: set[str]) -> Iterato
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--generated", type=int, default=GENERATED)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    given = options(__doc__, seed=1, generated=GENERATED)
     mapping = hwu64.load_mapping()
-    rng = random.Random(f"organizer-{options.seed}")
-    data = read(options.data / "hwu64" / "train.jsonl.xz")
+    rng = random.Random(f"organizer-{given.seed}")
+    data = read(given.data / "hwu64" / "train.jsonl.xz")
 
     dev = []
     seen_dev: set[str] = set()
@@ -253,19 +245,19 @@ def main() -> None:
                     slots=entry["slots"],
                 )
             )
-    for entry in refusal_rows(data, options.data / "clinc150", rng, True):
+    for entry in refusal_rows(data, given.data / "clinc150", rng, True):
         seen_dev.add(norm(entry["input"]))
         dev.append({**entry, "intent": "other", "slots": []})
-    dev_generated = list(generated_rows(DEV_GENERATED, options.seed, True, set()))
+    dev_generated = list(generated_rows(DEV_GENERATED, given.seed, True, set()))
     seen_dev |= {norm(r["input"]) for r in dev_generated}
 
     seen_dev |= {norm(case["input"]) for case in read(CASES)}
-    train = [*hwu_rows(data, rng, mapping), *refusal_rows(data, options.data / "clinc150", rng, False)]
+    train = [*hwu_rows(data, rng, mapping), *refusal_rows(data, given.data / "clinc150", rng, False)]
     train = [r for r in train if norm(r["messages"][1]["content"]) not in seen_dev]
-    train += generated_rows(options.generated, options.seed, False, seen_dev)
+    train += generated_rows(given.generated, given.seed, False, seen_dev)
     rng.shuffle(train)
     for name, rows in (("train", train), ("dev_hwu", dev), ("dev_generated", dev_generated)):
-        print(f"organizer_{name}.jsonl: {write(options.out / f'organizer_{name}.jsonl', rows)} rows")
+        print(f"organizer_{name}.jsonl: {write(given.out / f'organizer_{name}.jsonl', rows)} rows")
         tools = Counter(json.loads(r["messages"][2]["content"])["name"] for r in rows)
         print("  ", dict(tools.most_common()), dict(Counter(r["source"] for r in rows)))
 

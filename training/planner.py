@@ -5,7 +5,6 @@
 DATA holds hwu64/, clinc150/ and wikisql/; OUT receives planner_train.jsonl and planner_dev.jsonl.
 """
 
-import argparse
 import json
 import random
 import re
@@ -29,6 +28,7 @@ from training.planner_wordings import (
     VAGUE_FILES,
     VAGUE_FILES_DEV,
 )
+from training.recipe import options
 from training.style import spoken
 from training.words import lines
 
@@ -359,20 +359,12 @@ def load_sources(data: Path, dev: bool) -> Sources:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=ROWS)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    dev = list(rows(DEV_ROWS, options.seed, load_sources(options.data, True), set()))
+    given = options(__doc__, seed=1, rows=ROWS)
+    dev = list(rows(DEV_ROWS, given.seed, load_sources(given.data, True), set()))
     unseen = {norm(r["input"]) for r in (*dev, *read(CASES))}
-    train = rows(options.rows, options.seed, load_sources(options.data, False), unseen)
+    train = rows(given.rows, given.seed, load_sources(given.data, False), unseen)
     for name, made in (("dev", dev), ("train", list(train))):
-        print(f"planner_{name}.jsonl: {write(options.out / f'planner_{name}.jsonl', made)} rows")
+        print(f"planner_{name}.jsonl: {write(given.out / f'planner_{name}.jsonl', made)} rows")
         plans = [Plan.from_answer(json.loads(r["messages"][2]["content"])) for r in made]
         print(
             "   steps",

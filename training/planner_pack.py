@@ -7,7 +7,6 @@ planner_pack_train.jsonl. Rows come in blocks of one registry and one set of fil
 an opening once for many. Experts that `planner_intents` holds out stand in no row, nor does SGD.
 """
 
-import argparse
 import json
 import random
 import re
@@ -37,6 +36,7 @@ from training.planner_intents import EXPERTS
 from training.planner_joints import compose, strip_task
 from training.planner_parts import Part, Sources, decapital, elided, elided_tables
 from training.planner_wordings import VAGUE_FILES
+from training.recipe import options
 from training.snips import EXPERT_OF, fault, spoken
 from training.snips import EXPERTS as SNIPS_EXPERTS
 from training.style import QUESTION
@@ -439,19 +439,11 @@ def rows(stock: Stock, seed: int, scale: float, seen: set[str]) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scale", type=float, default=1.0)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    stock = load(options.data, random.Random(f"planner-pack-{options.seed}"))
+    given = options(__doc__, seed=1, scale=1.0)
+    stock = load(given.data, random.Random(f"planner-pack-{given.seed}"))
     seen = {norm(DEMO), *(norm(row["input"]) for row in read(CASES))}
-    made = rows(stock, options.seed, options.scale, seen)
-    print(f"planner_pack_train.jsonl: {write(options.out / 'planner_pack_train.jsonl', made)} rows")
+    made = rows(stock, given.seed, given.scale, seen)
+    print(f"planner_pack_train.jsonl: {write(given.out / 'planner_pack_train.jsonl', made)} rows")
     plans = [Plan.from_answer(json.loads(row["messages"][2]["content"])) for row in made]
     print("  steps", sorted(Counter(len(plan.steps) for plan in plans).items()))
     print("  missing", sum(bool(plan.missing) for plan in plans), Counter(row["source"] for row in made))

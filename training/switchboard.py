@@ -7,15 +7,14 @@ one shared adapter), NAME_dev.jsonl for each expert (the official validation par
 `speeddial batch`; the same seed gives the same bytes.
 """
 
-import argparse
 import random
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from training.organizer import compact, read, write
+from training.recipe import options
 from training.snips import EXPERT_OF, EXPERTS, call, fault, spoken
 
 PROMPTS = {
@@ -94,17 +93,10 @@ def refusal_rows(rows: list[Row], clinc: list[Row], rng: random.Random) -> Itera
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    rng = random.Random(f"switchboard-{options.seed}")
-    snips, dev = (read(options.data / "snips" / f"{part}.jsonl.xz") for part in ("train", "dev"))
-    mixed = read(options.data / "mixsnips" / "dev.jsonl.xz")
+    given = options(__doc__, seed=1)
+    rng = random.Random(f"switchboard-{given.seed}")
+    snips, dev = (read(given.data / "snips" / f"{part}.jsonl.xz") for part in ("train", "dev"))
+    mixed = read(given.data / "mixsnips" / "dev.jsonl.xz")
     held_out = {folded(row["text"]) for row in dev}
     joined = " | ".join(f" {folded(row['text'])} " for row in mixed)
     reasons: Counter[str] = Counter()
@@ -118,20 +110,20 @@ def main() -> None:
             kept.append(row)
     rows = [
         *snips_rows(kept, rng),
-        *refusal_rows(kept, read(options.data / "clinc150" / "train.jsonl.xz"), rng),
+        *refusal_rows(kept, read(given.data / "clinc150" / "train.jsonl.xz"), rng),
     ]
     rng.shuffle(rows)
-    print(f"switchboard_train.jsonl: {write(options.out / 'switchboard_train.jsonl', rows)} rows")
+    print(f"switchboard_train.jsonl: {write(given.out / 'switchboard_train.jsonl', rows)} rows")
     print("  left out:", dict(reasons), "  ", dict(Counter(row["source"] for row in rows)))
     for expert in EXPERTS:
         of = [row for row in dev if EXPERT_OF[row["intent"]] == expert]
         cases = [{"id": row["id"], "input": row["text"].strip(), "calls": [call(row)]} for row in of]
-        print(f"{expert}_dev.jsonl: {write(options.out / f'{expert}_dev.jsonl', cases)} rows")
+        print(f"{expert}_dev.jsonl: {write(given.out / f'{expert}_dev.jsonl', cases)} rows")
     tasks = [
         {"id": f"mixsnips-{number}", "input": row["text"], "intents": row["intents"], "slots": row["slots"]}
         for number, row in enumerate(mixed)
     ]
-    print(f"mixsnips_dev.jsonl: {write(options.out / 'mixsnips_dev.jsonl', tasks)} rows")
+    print(f"mixsnips_dev.jsonl: {write(given.out / 'mixsnips_dev.jsonl', tasks)} rows")
 
 
 if __name__ == "__main__":

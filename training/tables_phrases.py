@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.phrases import MONTHS
 from training.tables_schemas import Field, Table
 from training.tables_values import pool
 from training.tables_wordings import BETWEEN, DATE_OPS, EXPLICIT, MONEY, NUMBER_OPS
@@ -79,20 +80,6 @@ def plural(word: str) -> str:
     return f"{word}es" if word.endswith(("sh", "ch")) else f"{word}s"
 
 
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 SPANS = (
     "last week",
     "this week",
