@@ -173,7 +173,27 @@ def test_without_execution_steps_are_planned_and_decoded_only(runner: Runner) ->
     result = runner.run_sync("What is 2 and 3?", execute=False)
     (call,) = result.calls
     assert call.call is not None and call.call.arguments == {"a": 2, "b": 3} and call.result is None
-    assert "tool" not in [row.kind for row in runner.record.interactions()]
+    rows = [(row.kind, row.expert) for row in runner.record.interactions()]
+    assert rows == [("plan", "planner"), ("model", "adder")], "nothing failed, so nothing is planned anew"
+    assert (result.status, call.text in result.answer) == ("done", True)
+    assert call.text == '{"name":"add","arguments":{"a":2,"b":3}}'
+
+
+def test_without_execution_a_step_is_decoded_that_uses_another(runner: Runner) -> None:
+    def two(request: Request) -> Any:
+        said = request.messages[-1].content
+        if "Task:" in said:
+            first = {"expert": "adder", "task": "2 and 3"}
+            return {"steps": [first, {"expert": "writer", "task": "note it", "uses": [1]}]}
+        return {"name": "note", "arguments": {"text": "#1"}} if "note" in said else FIVE
+
+    Scripted.register("run", two)
+    result = runner.run_sync("Note what 2 and 3 is", execute=False)
+    assert result.status == "done"
+    assert [(call.task, call.resolved) for call in result.calls] == [
+        ("2 and 3", {"a": 2, "b": 3}),
+        ("note it", {"text": "#1"}),
+    ]
 
 
 def test_a_batch_gives_every_item_its_result_or_error_some_at_a_time(runner: Runner) -> None:

@@ -351,7 +351,8 @@ def only_decoded(outcome: CallOutcome, tools: Sequence[Tool], context: ToolConte
         replace(one, resolved=_resolved(tool, one.call, context) if one.call else None)
         for one, tool in zip(outcome.each, tools, strict=True)
     ]
-    return replace(outcome, parts=tuple(ended)) if outcome.parts else ended[0]
+    whole = replace(outcome, parts=tuple(ended)) if outcome.parts else ended[0]
+    return replace(whole, only_decoded=True)
 
 
 def _resolved(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any] | None:

@@ -35,8 +35,8 @@ def compose(
     """One line or table per result, then what was not done and why.
 
     Args:
-        served: outcomes with a result, in plan order.
-        failed: outcomes without.
+        served: outcomes that are done, in plan order.
+        failed: outcomes that are not.
         missing: parts of the task that no expert serves.
         tools: name -> tool; a tool that changes something says itself what it did.
         held_up: what was not begun because it needs a step that failed.
@@ -51,7 +51,7 @@ def compose(
 def _result(outcome: CallOutcome, tools: Mapping[str, Tool]) -> str:
     text = outcome.text.strip()
     called = [tools[call.name] for call in outcome.calls if call.name in tools]
-    if called and all(tool.effect != "read" for tool in called):
+    if outcome.ok and called and all(tool.effect != "read" for tool in called):
         return text
     asked = outcome.task.strip()
     head = asked if asked.endswith("?") else f"{asked.rstrip('.:')}:"

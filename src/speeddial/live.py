@@ -103,12 +103,15 @@ class Run:
 
         Raises:
             NotFound, NeedsPerson, EngineError, LimitReached, RecordError: see `Caller.phone`.
-            RunFailed: an outcome in `uses` has no result.
+            RunFailed: an outcome in `uses` was not done.
         """
         numbered = dict(uses) if isinstance(uses, Mapping) else dict(enumerate(uses, start=1))
-        for outcome in numbered.values():
-            _ = outcome.value
-        used = {number: Used(outcome.task, outcome.text) for number, outcome in numbered.items()}
+        used = {}
+        for number, outcome in numbered.items():
+            if not outcome.done:
+                _ = outcome.value
+            # Of what was only decoded there is no text to put in the reference's place.
+            used[number] = Used(outcome.task, outcome.text if outcome.ok else f"#{number}")
         if not key:
             asked: list[Any] = [
                 expert,
@@ -162,7 +165,7 @@ class Run:
         async def do(number: int) -> CallOutcome | None:
             step = plan.steps[number - 1]
             used = {earlier: await tasks[earlier - 1] for earlier in step.uses}
-            ready = {earlier: outcome for earlier, outcome in used.items() if outcome and outcome.ok}
+            ready = {earlier: outcome for earlier, outcome in used.items() if outcome and outcome.done}
             if len(ready) < len(used):
                 return None
             key = keys[number - 1].rpartition("/")[0]

@@ -64,6 +64,8 @@ class CallOutcome:
     """The arguments as the tool received them."""
     result: ToolResult | None = None
     """None when no tool ran to its end."""
+    only_decoded: bool = False
+    """Whether its calls were wanted and nothing more, so that no tool was run."""
     confidence: float | None = None
     receipt: Receipt | None = None
     latency_ms: float = 0.0
@@ -76,6 +78,11 @@ class CallOutcome:
     def ok(self) -> bool:
         """Whether there is a result."""
         return self.result is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether it came as far as it was to come: to a result, or to calls where only those were wanted."""
+        return self.ok or self.only_decoded
 
     @property
     def each(self) -> tuple[CallOutcome, ...]:
@@ -95,7 +102,9 @@ class CallOutcome:
 
     @property
     def text(self) -> str:
-        """The result as a person reads it, or the error."""
+        """The result as a person reads it, the calls where only those were wanted, or the error."""
+        if self.only_decoded:
+            return "\n".join(compact_json(call.as_dict()) for call in self.calls)
         return self.result.text if self.result is not None else self.error
 
     @property

@@ -24,8 +24,8 @@ class TaskState(WorkflowState):
     """Step key -> outcome, of all plans."""
 
     def failed(self) -> list[CallOutcome]:
-        """Steps of the present plan that have no result, in order."""
-        return [outcome for outcome in self._present() if outcome is not None and not outcome.ok]
+        """Steps of the present plan that were not done, in order."""
+        return [outcome for outcome in self._present() if outcome is not None and not outcome.done]
 
     def held_up(self) -> list[str]:
         """Steps of the present plan that were not begun because an earlier one failed, by their task."""
@@ -33,10 +33,10 @@ class TaskState(WorkflowState):
         return [step.task for step, outcome in zip(steps, self._present(), strict=True) if outcome is None]
 
     def served(self) -> list[CallOutcome]:
-        """Everything that has a result: steps of the present plan in order, then those of plans before it."""
+        """Everything that was done: steps of the present plan in order, then those of plans before it."""
         present = [outcome for outcome in self._present() if outcome is not None]
         before = [outcome for key, outcome in self.outcomes.items() if key not in self.keys]
-        return [outcome for outcome in (*present, *before) if outcome.ok]
+        return [outcome for outcome in (*present, *before) if outcome.done]
 
     def calls(self) -> list[CallOutcome]:
         """What the present plan's steps came to and what served before, by step."""

@@ -169,18 +169,15 @@ def call(
     if json:
         receipt = outcome.receipt.as_dict() if outcome.receipt else None
         emit({"type": "result", **outcome.as_call(), "receipt": receipt})
-    elif outcome.result is not None:
-        data(outcome.result.text)
+    elif outcome.done:
+        data(outcome.text)
     elif outcome.question:
         data(outcome.question)
-    elif no_execute and outcome.calls:
-        for one in outcome.calls:
-            data(jsonlib.dumps(one.as_dict(), ensure_ascii=False))
     elif outcome.call is not None:
         data(jsonlib.dumps(outcome.call.as_dict(), ensure_ascii=False))
     else:
         talk().print(f"[yellow]{outcome.status}[/yellow]: {plain(outcome.error)}")
-    if not outcome.ok and not (no_execute and (outcome.call is not None or outcome.parts)):
+    if not outcome.done and not (no_execute and outcome.call is not None):
         raise typer.Exit(NeedsPerson.exit_code if outcome.question else 1)
 
 
