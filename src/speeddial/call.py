@@ -449,8 +449,8 @@ def planner_model(registry: Registry) -> str:
 
 def _confidence(member: _Member, completion: Completion) -> float | None:
     """The chance that an answer is right where the member is calibrated, else the engine's mean."""
-    calibration = member.expert.calibration
-    if calibration is None or (member.model, member.tuned) != (calibration.model, bool(calibration.adapter)):
+    calibration, model = member.expert.calibration, member.expert.calibrated_as(member.model)
+    if calibration is None or (model, member.tuned) != (calibration.model, bool(calibration.adapter)):
         return completion.confidence
     return calibration.confidence([Piece(*token) for token in completion.tokens])
 

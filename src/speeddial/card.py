@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -39,23 +40,24 @@ class Card:
         self._read.add(key)
         if key not in self._values:
             if default is _REQUIRED:
-                self._wrong(key, expected, "nothing")
+                self.wrong(key, expected, "nothing")
                 return [] if kind is list else ""
             return default
         value = self._values[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self._wrong(key, expected, repr(value))
+            self.wrong(key, expected, repr(value))
             return default if default is not _REQUIRED else ([] if kind is list else "")
         return value
 
-    def _wrong(self, key: str, expected: str, got: str, valid: Sequence[str] = ()) -> None:
+    def wrong(self, key: str, expected: str, got: str, valid: Sequence[str] = ()) -> None:
+        """Note a mistake, for `finish`."""
         self._problems.append(Problem(f"{self.path}: {key}", expected, got, tuple(valid)))
 
     def name(self, folder: str) -> str:
         """The name, which is the folder's too."""
         name = str(self._get("name", folder, str, "a name"))
         if name != folder or not _NAME.fullmatch(name):
-            self._wrong(
+            self.wrong(
                 "name", f"the folder's name {folder!r} in lower case letters, digits, - and _", repr(name)
             )
         return name
@@ -66,14 +68,14 @@ class Card:
     def texts(self, key: str, default: Any = _REQUIRED) -> tuple[str, ...]:
         value = self._get(key, default, list, "a list of texts")
         if not all(isinstance(item, str) for item in value):
-            self._wrong(key, "a list of texts", repr(value))
+            self.wrong(key, "a list of texts", repr(value))
             return ()
         return tuple(value)
 
     def number(self, key: str, default: float, *, at_most: float) -> float:
         value = self._get(key, default, (int, float), "a number")
         if not 0 <= value <= at_most:
-            self._wrong(key, f"a number from 0 to {at_most:g}", repr(value))
+            self.wrong(key, f"a number from 0 to {at_most:g}", repr(value))
             return default
         return float(value)
 
@@ -87,14 +89,14 @@ class Card:
     def choice(self, key: str, valid: Sequence[str], default: Any = _REQUIRED) -> str:
         value = self.text(key, default)
         if value not in valid:
-            self._wrong(key, "a known word", repr(value), valid)
+            self.wrong(key, "a known word", repr(value), valid)
         return value
 
     def choices(self, key: str, valid: Sequence[str]) -> tuple[str, ...]:
         values = self.texts(key, ())
         for value in values:
             if value not in valid:
-                self._wrong(key, "known words", repr(value), valid)
+                self.wrong(key, "known words", repr(value), valid)
         return values
 
     def file(self, key: str, default: str) -> str:
@@ -103,14 +105,25 @@ class Card:
         try:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            self._wrong(key, "a text file beside the card", str(error))
+            self.wrong(key, "a text file beside the card", str(error))
             return ""
+
+    def items(self, key: str) -> list[Any]:
+        """What a JSON file beside the card lists; at least one."""
+        try:
+            items = json.loads(self.file(key, ""))
+        except ValueError:
+            items = None
+        if not isinstance(items, list) or not items:
+            self.wrong(key, "a JSON file beside the card with a list", repr(self.text(key)))
+            return []
+        return items
 
     def folder(self, key: str) -> Path:
         """A folder beside the card."""
         path = self.path.parent / self.text(key)
         if not path.is_dir():
-            self._wrong(key, "a folder beside the card", repr(str(path)))
+            self.wrong(key, "a folder beside the card", repr(str(path)))
         return path
 
     def finish(self) -> None:
@@ -120,7 +133,7 @@ class Card:
             ProjectError: one line per mistake.
         """
         for key in sorted(set(self._values) - self._read):
-            self._wrong(key, "a known key", repr(key), sorted(self._read))
+            self.wrong(key, "a known key", repr(key), sorted(self._read))
         if self._problems:
             raise ProjectError(
                 "\n".join(str(problem) for problem in self._problems), hint=f"mend {self.path}"

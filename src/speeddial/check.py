@@ -111,7 +111,7 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
     if not expert.tools:
         yield Finding(Problem(f"{card}: tools", "at least one tool", "none"), "name the tools it may call")
         return
-    if any(name not in project.tools for name in expert.tools):
+    if any(name not in (expert.definitions or project.tools) for name in expert.tools):
         return  # already reported by the project
     yield from _model_name(project, card, project.model_of(expert))
     if expert.is_stale(project.tools):
@@ -124,15 +124,15 @@ def _expert(project: Project, expert: Expert) -> Iterator[Finding]:
             "train it again, or set the new hash if the change does not matter to it",
             fatal=False,
         )
-    if expert.calibration is not None and expert.calibration.adapter != weights_hash(expert.adapter):
+    if expert.calibration is not None and expert.calibration.adapter != weights_hash(expert.trained):
         yield Finding(
             Problem(
-                f"{expert.folder / FILE}: adapter", weights_hash(expert.adapter), "that of other weights"
+                f"{expert.folder / FILE}: adapter", weights_hash(expert.trained), "that of other weights"
             ),
             f"`speeddial eval {expert.name} --data FILE --calibrate`, or remove the file",
             fatal=False,
         )
-    if expert.adapter is None and not is_folder(expert.model):
+    if expert.trained is None and not is_folder(expert.model):
         yield Finding(
             Problem(f"{card}: adapter", "trained weights", "none: the expert is untuned"),
             "train one from the record, or leave it so",

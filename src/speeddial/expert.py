@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from speeddial.calibration import FILE, Calibration
 from speeddial.card import Card
+from speeddial.definition import tool_of
+from speeddial.errors import UserError
 from speeddial.given import GIVEN
 from speeddial.messages import compact_json
 from speeddial.tool import Tool
@@ -18,6 +20,8 @@ RESULT_KINDS = ("scalar", "table", "text")
 CALLS = ("one", "several")
 ANY_TOOL = "*"
 """In place of names in a card: every tool that the project has."""
+WEIGHTS = "embedded:weights"
+"""What calibration.json calls the weights of a model of the expert's own, wherever its folder stands."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Expert:
     """Engine and model that it was made for; settings may name another."""
     adapter: Path | None = None
     """PEFT adapter folder, when it has weights of its own."""
+    weights: Path | None = None
+    """Hugging Face folder of a whole model of its own; `model` then is ``embedded:FOLDER``."""
+    definitions: Mapping[str, Tool] = field(default_factory=dict)
+    """Tools of its own, each a schema and no more, in place of the project's. They stand in no prompt: it
+    knows them by training."""
     threshold: float = 0.0
     """Confidence under which its call is escalated."""
     calibration: Calibration | None = None
@@ -74,17 +83,21 @@ class Expert:
         """
         card = Card.read(path)
         folder = path.parent
-        adapter = card.text("adapter", "")
+        adapter, weights = card.text("adapter", ""), card.text("weights", "")
+        own = card.folder("weights").resolve() if weights else None
+        definitions = _definitions(card) if card.text("definitions", "") else {}
         expert = cls(
             name=card.name(folder.name),
             summary=card.text("summary"),
             task=card.text("task"),
             when_to_call=card.texts("when_to_call", ()),
-            tools=card.texts("tools"),
+            tools=tuple(definitions) if definitions else card.texts("tools"),
             prompt=card.file("prompt", "prompt.md"),
             folder=folder,
-            model=card.text("model", ""),
+            model=f"embedded:{own}" if own else card.text("model", ""),
             adapter=card.folder("adapter") if adapter else None,
+            weights=own,
+            definitions=definitions,
             threshold=card.number("threshold", 0.0, at_most=1.0),
             calibration=Calibration.read(folder / FILE) if (folder / FILE).is_file() else None,
             calls=card.choice("calls", CALLS, CALLS[0]),
@@ -102,11 +115,37 @@ class Expert:
         card.finish()
         return expert
 
+    @property
+    def trained(self) -> Path | None:
+        """Folder of what it was trained to, an adapter or a whole model; None for an untuned one."""
+        return self.adapter or self.weights
+
+    def calibrated_as(self, model: str) -> str:
+        """A model under the name that calibration.json has for it."""
+        return WEIGHTS if self.weights is not None and model == self.model else model
+
     def tools_hash(self, tools: Mapping[str, Tool]) -> str:
         """Hash over this expert's tools as they are now; compare with `schema_hash`."""
-        pairs = [[name, tools[name].schema_hash] for name in sorted(self.tools)]
+        known = self.definitions or tools
+        pairs = [[name, known[name].schema_hash] for name in sorted(self.tools)]
         return f"sha256:{hashlib.sha256(compact_json(pairs).encode()).hexdigest()}"
 
     def is_stale(self, tools: Mapping[str, Tool]) -> bool:
         """Whether a tool changed since the expert was trained."""
         return bool(self.schema_hash) and self.schema_hash != self.tools_hash(tools)
+
+
+def _definitions(card: Card) -> dict[str, Tool]:
+    """The tools in a card's file of definitions."""
+    items = card.items("definitions")
+    tools: dict[str, Tool] = {}
+    for number, item in enumerate(items):
+        try:
+            tool = tool_of(item)
+        except UserError as error:
+            card.wrong("definitions", "definitions of tools", f"number {number + 1}: {error.message}")
+        else:
+            if tool.name in tools:
+                card.wrong("definitions", "names that differ", repr(tool.name))
+            tools[tool.name] = tool
+    return tools

@@ -60,6 +60,8 @@ async def prepare(expert: Expert, context: ToolContext, known: Mapping[str, Tool
 
 def offered(expert: Expert, context: ToolContext, known: Mapping[str, Tool]) -> dict[str, Tool]:
     """The tools that an expert may call for one request: its own, or the best of those that are given."""
+    if expert.definitions:
+        return dict(expert.definitions)
     if expert.calls == "one":
         return {name: known[name] for name in expert.tools}
     tools = _given(context.given, known)
@@ -99,7 +101,7 @@ def _prepared(expert: Expert, tools: Mapping[str, Tool], context: ToolContext) -
     contracts = {name: tool.contract_for(context) for name, tool in tools.items()}
     prefaces = [tool.preface(context) or "" for tool in tools.values() if tool.preface is not None]
     several = expert.calls == "several"
-    if several:
+    if several and not expert.definitions:
         prefaces += [
             tool_line(name, contract.full_schema, tools[name].description)
             for name, contract in contracts.items()

@@ -129,7 +129,7 @@ class Project:
             for name, expert in self._from_cards("experts", "card.toml", Expert.from_card).items()
         }
         for expert in found.values():
-            self._check_names(expert, "tools", expert.tools, self.tools)
+            self._check_names(expert, "tools", expert.tools, expert.definitions or self.tools)
             self._check_names(expert, "next", expert.next, found)
         return found
 
@@ -163,10 +163,13 @@ class Project:
         )
 
     def model_of(self, expert: Expert) -> str:
-        """Engine and model for an expert: its own setting, else one set for all, else its card's."""
+        """Engine and model for an expert: its own setting, else one set for all, else its card's.
+
+        What is set for all does not replace weights that only this expert has.
+        """
         if expert.name in self.settings.expert_models:
             return self.settings.expert_models[expert.name]
-        if expert.model and self.settings.is_default("model"):
+        if expert.model and (expert.weights is not None or self.settings.is_default("model")):
             return expert.model
         return self.settings.model
 

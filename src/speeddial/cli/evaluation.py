@@ -62,7 +62,11 @@ def evaluate(
     if calibrate:
         specialist = project.expert(expert)
         calibrated = calibration.calibrated(
-            figures.answers, model=figures.model, adapter=specialist.adapter, data=file, seed=seed
+            figures.answers,
+            model=specialist.calibrated_as(figures.model),
+            adapter=specialist.trained,
+            data=file,
+            seed=seed,
         )
         paths = calibration.save(calibrated, specialist.folder)
         talk().print(f"wrote {plain(' and '.join(map(str, paths)))}")

@@ -41,7 +41,7 @@ def experts(json: Json = False) -> None:
     rows = []
     for expert in project.experts.values():
         weights = (
-            "untuned" if expert.adapter is None else "stale" if expert.is_stale(project.tools) else "tuned"
+            "untuned" if expert.trained is None else "stale" if expert.is_stale(project.tools) else "tuned"
         )
         if json:
             emit(

@@ -19,8 +19,12 @@ Matrix = npt.NDArray[np.float32]
 
 
 def weights_hash(folder: Path | None) -> str:
-    """``sha256:...`` of an adapter's weights; empty without one."""
-    return f"sha256:{hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()}" if folder else ""
+    """``sha256:...`` of the weights of an adapter or a whole model; empty without a folder."""
+    if folder is None:
+        return ""
+    file = folder / TENSORS
+    file = file if file.is_file() else folder / "model.safetensors"
+    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def no_adapter(shape: LlamaShape) -> dict[str, Matrix]:

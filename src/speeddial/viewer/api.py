@@ -275,7 +275,7 @@ class Api:
         expert = self._project.expert(name)
         weights = (
             "untuned"
-            if expert.adapter is None
+            if expert.trained is None
             else "stale"
             if expert.is_stale(self._project.tools)
             else "tuned"
