@@ -22,7 +22,7 @@ from speeddial.errors import SettingsError
 ENVIRONMENT_PREFIX = "SPEEDDIAL_"
 _PASSWORD_OPTION = re.compile(r"([?&][a-z]*password=)[^&]*")
 _Number = TypeVar("_Number", int, float)
-_TABLES = {"expert_models": ("EXPERT", "MODEL"), "licences": ("MODEL", "LICENCE")}
+_TABLES = {"expert_models": ("EXPERT", "MODEL"), "licences": ("MODEL", "LICENCE"), "bases": ("MODEL", "FOLDER")}
 DURABILITIES = {
     "normal": "a power loss may cost the last commits, a killed process costs none",
     "full": "a power loss costs nothing; each commit waits for the disk",
@@ -80,6 +80,8 @@ class Settings:
     """Whether what is sent there holds messages, arguments and results, redacted as on record."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Licence per model (``engine:name``) that training data of the record came from."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """Bases that the flywheel may train adapters on: model (``engine:name``) -> its Hugging Face folder."""
     redact_personal: bool = True
     """Whether the record hides personal data: e-mail, phone, card, IBAN, IP; secrets are always hidden."""
     redact: Mapping[str, str] = field(default_factory=dict)

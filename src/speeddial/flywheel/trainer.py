@@ -36,6 +36,7 @@ class Schedule:
     """How a training runs; with a learner's own numbers it makes a recipe.
 
     `steps` shortens (or lengthens) the schedule that `epochs` would give; 0 leaves it to `epochs`.
+    `max_tokens` shortens it to so many tokens of rows; 0 for no limit.
     `micro_tokens` bounds the padded tokens of one forward pass, and with it the memory.
     `precision` "auto" is bf16 where the device computes in bf16, else fp32.
     """
@@ -43,6 +44,7 @@ class Schedule:
     lr: float = 1e-3
     epochs: float = 3.0
     steps: int = 0
+    max_tokens: int = 0
     batch: int = 64
     micro_tokens: int = 8192
     warmup: int = 60
@@ -173,7 +175,11 @@ class Trainer:
             weight_decay=learner.weight_decay,
             fused=self.device == "cuda",
         )
-        self.state = _State(steps=recipe.steps or max(1, round(self.per_epoch * recipe.epochs)), losses=[])
+        steps = recipe.steps or max(1, round(self.per_epoch * recipe.epochs))
+        if recipe.max_tokens:
+            epoch = sum(len(example.tokens) for example in self.examples)
+            steps = max(1, min(steps, recipe.max_tokens * self.per_epoch // epoch))
+        self.state = _State(steps=steps, losses=[])
 
     def _computes_bf16(self) -> bool:
         if self.device == "cuda":

@@ -1,0 +1,168 @@
+"""A candidate: a size of model that may serve tasks, with what training it takes and what it may take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from speeddial.errors import NotFound, UserError
+from speeddial.models.base_model import DEFAULT_BASE, find_base
+from speeddial.record.export.licences import both
+from speeddial.record.export.report import UNKNOWN
+from speeddial.settings import Settings
+
+Kind = Literal["scratch", "lora"]
+EMBEDDED = f"embedded:{DEFAULT_BASE}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What the training of a version may take."""
+
+    max_tokens: int = 2_000_000
+    """Tokens of rows that pass through the model, prompts included."""
+    max_minutes: float = 80.0
+    """Of training; the schedule is cut to end in time by the speed that is measured."""
+    max_memory: float = 0.0
+    """GiB; 0 for as much as there is."""
+    licences: tuple[str, ...] = ()
+    """SPDX names that a version may come under; any known one unless given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One of a plan's models, smallest first."""
+
+    name: str
+    kind: Kind
+    model: str = ""
+    """Engine and base that an adapter is served on; empty for a model of its own."""
+    base: str = ""
+    """The base as a Hugging Face folder."""
+    parameters: int
+    """All that are computed for a token, the base's too."""
+    memory: float
+    """GiB that training takes, estimated."""
+    licence: str = ""
+    """Of the base; empty for a model from scratch."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the trainer's own."""
+    obstacle: str = ""
+    """Why it is not trained, whatever the gate would say."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def candidates(settings: Settings, budget: Budget, licence: str, kinds: Collection[str] = ()) -> list[Candidate]:
+    """Every candidate there is here, smallest first.
+
+    Args:
+        settings: `bases` names those beside the embedded one.
+        budget: what they may take.
+        licence: of the answers that are learnt from.
+        kinds: only these; all unless given.
+    """
+    found = [_scratch("tiny", width=96, layers=3), _scratch("small", width=160, layers=5)]
+    embedded = find_base()
+    folder = str(embedded.folder / "huggingface") if embedded else ""
+    bases = {EMBEDDED: settings.bases.get(EMBEDDED, folder), **settings.bases}
+    found += [_lora(model, folder, settings) for model, folder in bases.items()]
+    chosen = [one for one in found if not kinds or one.kind in kinds]
+    return sorted((_limited(one, budget, licence) for one in chosen), key=lambda one: one.parameters)
+
+
+def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:
+    """The candidate of a plan.
+
+    Args:
+        name: empty for the smallest that nothing stands against.
+
+    Raises:
+        NotFound: there is none of this name, or none that may be trained.
+        UserError: something stands against it.
+    """
+    found = [Candidate(**row) for row in rows]
+    if name:
+        chosen = next((one for one in found if one.name == name), None)
+        if chosen is None:
+            raise NotFound(
+                f"no candidate {name!r}", hint=f"the plan has {', '.join(one.name for one in found)}"
+            )
+        if chosen.obstacle:
+            raise UserError(f"{name}: {chosen.obstacle}", hint="`speeddial data select` with other limits")
+        return chosen
+    for one in found:
+        if not one.obstacle:
+            return one
+    raise NotFound(
+        f"no candidate may be trained: {'; '.join(f'{one.name}: {one.obstacle}' for one in found)}",
+        hint="`speeddial data select` with other limits",
+    )
+
+
+def _scratch(name: str, *, width: int, layers: int, vocabulary: int = 2048) -> Candidate:
+    feed_forward = round(width * 8 / 3 / 32) * 32
+    parameters = vocabulary * width + layers * (4 * width**2 + 3 * width * feed_forward + 2 * width) + width
+    recipe = {"width": width, "layers": layers, "vocabulary": vocabulary, "batch": 16, "warmup": 100}
+    return Candidate(
+        name=name,
+        kind="scratch",
+        parameters=parameters,
+        # Weights, gradients and AdamW's two averages in fp32, and torch itself with what a batch computes.
+        memory=round(1.0 + 16 * parameters / 2**30, 1),
+        recipe=recipe,
+    )
+
+
+def _lora(model: str, folder: str, settings: Settings) -> Candidate:
+    from speeddial.record.export import Licences
+
+    if not folder:
+        obstacle = "the base is not here: `speeddial models pull`"
+    elif model != EMBEDDED and not (Path(folder) / "config.json").is_file():
+        obstacle = f"{folder} holds no model in Hugging Face form"
+    else:
+        obstacle = ""
+    parameters = 134_515_008 if model == EMBEDDED else _size(Path(folder))
+    return Candidate(
+        name="lora" if model == EMBEDDED else f"lora-{_plain(model)}",
+        kind="lora",
+        model=model,
+        base=folder,
+        parameters=parameters,
+        memory=round(2.0 + 4 * parameters / 2**30, 1),
+        licence=Licences(settings.licences).of(model, ""),
+        recipe={"batch": 16, "warmup": 40, "micro_tokens": 4096},
+        obstacle=obstacle,
+    )
+
+
+def _size(folder: Path) -> int:
+    """Parameters of a folder, by its weights' bytes and their type."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    each = 4 if config.get("dtype", config.get("torch_dtype")) == "float32" else 2
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) // each
+
+
+def _plain(model: str) -> str:
+    """``vllm:org/Name@http://...`` as ``name``."""
+    return model.partition(":")[2].partition("@")[0].rpartition("/")[2].lower()
+
+
+def _limited(one: Candidate, budget: Budget, licence: str) -> Candidate:
+    obstacle = one.obstacle
+    under = both(one.licence, licence) if one.licence else licence
+    if not obstacle and budget.max_memory and one.memory > budget.max_memory:
+        obstacle = f"takes {one.memory:g} GiB, {budget.max_memory:g} are allowed"
+    if not obstacle and budget.licences and not set(under.split(" AND ")) <= set(budget.licences):
+        obstacle = f"comes under {under}, allowed: {', '.join(budget.licences)}"
+    if not obstacle and one.licence == UNKNOWN:
+        obstacle = f"the licence of {one.model} is not known: `licences` in the settings names it"
+    return Candidate(**{**asdict(one), "obstacle": obstacle})

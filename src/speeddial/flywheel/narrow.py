@@ -1,0 +1,82 @@
+"""Narrowing by data: tools' schemas made as tight as practically all of their recorded calls are.
+
+An argument whose values stand word for word in their requests is bound to them (``"x-copied"``), so that a
+small model picks words and cannot invent any. A schema is only ever narrowed: what fits it fits the agent's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from speeddial.contract.copied import is_span
+from speeddial.contract.schemas import COPIED
+from speeddial.flywheel.sample import Call, Sample
+
+LEAST = 5
+"""Values of an argument from which a habit can be told."""
+HABIT = 0.95
+"""Share of them that must stand in their requests. The others' samples are not learnt from, and a specialist
+cannot answer their like: it should be unsure of them, and what is unsure is escalated."""
+_PLAIN = {"type", "description", "title", "examples", "default"}
+"""Keywords of a string that nothing else is said of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrowed:
+    """An argument that was narrowed."""
+
+    tool: str
+    argument: str
+    values: int
+    fitting: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def narrow(
+    definitions: Mapping[str, Mapping[str, Any]], samples: Sequence[Sample]
+) -> tuple[dict[str, dict[str, Any]], list[Narrowed]]:
+    """Definitions as tight as the samples' calls, and what was narrowed.
+
+    Args:
+        definitions: tool -> name, description and parameters.
+        samples: those that are learnt from.
+    """
+    stand: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for sample in samples:
+        for tool, argument, value in arguments(sample.calls):
+            stand[tool, argument].append(isinstance(value, str) and is_span(value, sample.request))
+    tight, found = {}, []
+    for tool, definition in definitions.items():
+        parameters = dict(definition.get("parameters") or {})
+        properties = dict(parameters.get("properties") or {})
+        for argument, schema in properties.items():
+            fits = stand.get((tool, argument), [])
+            plain = schema.get("type") == "string" and schema.keys() <= _PLAIN
+            if plain and len(fits) >= LEAST and sum(fits) >= HABIT * len(fits):
+                properties[argument] = {**schema, COPIED: True}
+                found.append(Narrowed(tool=tool, argument=argument, values=len(fits), fitting=sum(fits)))
+        if properties:
+            parameters["properties"] = properties
+        tight[tool] = {**definition, "parameters": parameters}
+    return tight, found
+
+
+def fits(sample: Sample, definitions: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a sample's calls can be written under narrowed definitions."""
+    for tool, argument, value in arguments(sample.calls):
+        schema = definitions[tool]["parameters"].get("properties", {}).get(argument, {})
+        if schema.get(COPIED) is True and not is_span(value, sample.request):
+            return False
+    return True
+
+
+def arguments(calls: Iterable[Call]) -> Iterable[tuple[str, str, Any]]:
+    """Tool, argument and value."""
+    for call in calls:
+        for argument, value in call["arguments"].items():
+            yield call["name"], argument, value
