@@ -22,7 +22,11 @@ from speeddial.errors import SettingsError
 ENVIRONMENT_PREFIX = "SPEEDDIAL_"
 _PASSWORD_OPTION = re.compile(r"([?&][a-z]*password=)[^&]*")
 _Number = TypeVar("_Number", int, float)
-_TABLES = {"expert_models": ("EXPERT", "MODEL"), "licences": ("MODEL", "LICENCE"), "bases": ("MODEL", "FOLDER")}
+_TABLES = {
+    "expert_models": ("EXPERT", "MODEL"),
+    "licences": ("MODEL", "LICENCE"),
+    "bases": ("MODEL", "FOLDER"),
+}
 DURABILITIES = {
     "normal": "a power loss may cost the last commits, a killed process costs none",
     "full": "a power loss costs nothing; each commit waits for the disk",

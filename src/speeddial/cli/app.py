@@ -19,6 +19,7 @@ from speeddial.cli import (
     replay,
     run,
     serve,
+    train,
     view,
 )
 
@@ -62,6 +63,7 @@ for topic in (
     feedback,
     datasets,
     flywheel,
+    train,
     view,
     serve,
     models,

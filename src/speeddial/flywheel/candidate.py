@@ -32,6 +32,9 @@ class Budget:
     """SPDX names that a version may come under; any known one unless given."""
 
 
+BUDGET = Budget()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """One of a plan's models, smallest first."""
@@ -57,22 +60,20 @@ class Candidate:
         return asdict(self)
 
 
-def candidates(settings: Settings, budget: Budget, licence: str, kinds: Collection[str] = ()) -> list[Candidate]:
+def candidates(settings: Settings, budget: Budget, licence: str) -> list[Candidate]:
     """Every candidate there is here, smallest first.
 
     Args:
         settings: `bases` names those beside the embedded one.
         budget: what they may take.
         licence: of the answers that are learnt from.
-        kinds: only these; all unless given.
     """
     found = [_scratch("tiny", width=96, layers=3), _scratch("small", width=160, layers=5)]
     embedded = find_base()
     folder = str(embedded.folder / "huggingface") if embedded else ""
     bases = {EMBEDDED: settings.bases.get(EMBEDDED, folder), **settings.bases}
     found += [_lora(model, folder, settings) for model, folder in bases.items()]
-    chosen = [one for one in found if not kinds or one.kind in kinds]
-    return sorted((_limited(one, budget, licence) for one in chosen), key=lambda one: one.parameters)
+    return sorted((_limited(one, budget, licence) for one in found), key=lambda one: one.parameters)
 
 
 def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:

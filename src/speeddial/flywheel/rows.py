@@ -23,7 +23,7 @@ from speeddial.messages import REFUSE
 Part = Literal["train", "calibrate", "test"]
 PARTS: tuple[Part, ...] = ("train", "calibrate", "test")
 TEST, CALIBRATE = 0.2, 0.2
-"""Shares of the groups. Both must be large: to show 99 % right answers takes 300 cases without a wrong one."""
+"""Shares of the groups. Both are large: to show 99 % right answers takes 300 cases without a wrong one."""
 PROMPT = "Call."
 """Of every version: its weights know the tools, and each token of the prompt is paid with every row."""
 OTHER = "another task"

@@ -1,0 +1,312 @@
+"""S4 and S5: what is planned and written, and (slow) a version that is trained, killed, and serves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speeddial.card import _NAME
+from speeddial.errors import NotFound, UserError
+from speeddial.expert import Expert
+from speeddial.flywheel.artefact import WORK, Artefact, made
+from speeddial.flywheel.candidate import Budget, candidates, named
+from speeddial.flywheel.cluster import ASSIGNED, TASKS
+from speeddial.flywheel.curate import KEPT
+from speeddial.flywheel.evaluate import alone
+from speeddial.flywheel.narrow import narrow
+from speeddial.flywheel.rows import PROMPT, Form, part_of, rows_of
+from speeddial.flywheel.sample import Sample, write_samples
+from speeddial.flywheel.select import PLAN, expert_name, planned, select
+from speeddial.project import Project
+from speeddial.run import Runner
+from speeddial.settings import Settings
+
+MakeProject = Callable[..., Path]
+FRUIT = ["apples", "pears", "figs", "plums", "dates", "limes", "melons", "grapes", "kiwis", "cherries"]
+LISTS = ["shopping", "party", "picnic", "market", "garden"]
+CITIES = ["Oslo", "Rome", "Lima", "Cairo", "Quito", "Paris", "Minsk", "Osaka", "Perth", "Tunis"]
+TOOLS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "add_item",
+        "description": "Add.",
+        "parameters": {
+            "type": "object",
+            "properties": {"item": {"type": "string"}, "list": {"type": "string", "description": "Which."}},
+            "required": ["item"],
+            "additionalProperties": False,
+        },
+    },
+    {
+        "name": "get_weather",
+        "description": "Weather.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "unit": {"enum": ["C", "F"]},
+                "mood": {"type": "string"},
+            },
+            "additionalProperties": False,
+        },
+    },
+)
+
+
+def sample(number: int, text: str, name: str, /, **arguments: Any) -> Sample:
+    return Sample(
+        id=f"run-{number}/1",
+        group=f"run-{number}",
+        messages=({"role": "user", "content": text},),
+        tools=TOOLS,
+        calls=({"name": name, "arguments": arguments},) if name else (),
+        model="large",
+        created=f"2026-11-{number % 27 + 1:02}",
+    )
+
+
+def requests(count: int) -> list[Sample]:
+    """Requests of two tasks in turn, each text once."""
+    found = []
+    for number in range(count):
+        fruit, of = FRUIT[number // 2 % 10], LISTS[number // 20 % 5]
+        city, day = CITIES[number // 2 % 10], number // 20
+        if number % 2:
+            text = f"will it rain in {city} in {day} days"
+            found.append(sample(number, text, "get_weather", city=city, unit="C", mood="gloomy"))
+        else:
+            text = f"put {day} {fruit} on the {of} list"
+            found.append(sample(number, text, "add_item", item=f"{day} {fruit}", list=of))
+    return found
+
+
+def clustered(folder: Path, samples: list[Sample]) -> Artefact:
+    """What collect, curate and cluster would leave of samples, each of the task that its tool names."""
+
+    def kept(draft: Path) -> dict[str, Any]:
+        write_samples(draft / KEPT, samples)
+        return {}
+
+    def tasks(draft: Path) -> dict[str, Any]:
+        names = sorted({one.task for one in samples})
+        rows = [{"name": name or "words-1", "tools": [name] if name else []} for name in names]
+        (draft / TASKS).write_text(json.dumps(rows), encoding="utf-8")
+        assigned = {one.id: one.task or "words-1" for one in samples}
+        (draft / ASSIGNED).write_text(json.dumps(assigned), encoding="utf-8")
+        return {}
+
+    curated = made(folder, "curate", {"collect": "0"}, {}, kept)
+    return made(folder, "cluster", {"curate": curated.sha256}, {}, tasks)
+
+
+# ---- narrowing and rows ----
+
+
+def test_what_is_always_said_word_for_word_is_held_to_the_request() -> None:
+    tight, found = narrow({tool["name"]: tool for tool in TOOLS}, requests(60))
+    assert sorted((one.tool, one.argument) for one in found) == [
+        ("add_item", "item"),
+        ("add_item", "list"),
+        ("get_weather", "city"),
+    ]
+    properties = tight["add_item"]["parameters"]["properties"]
+    assert properties["list"] == {"type": "string", "description": "Which.", "x-copied": True}
+    assert tight["get_weather"]["parameters"]["properties"]["mood"] == {"type": "string"}  # nobody says it
+    assert tight["add_item"]["parameters"]["required"] == ["item"]
+
+
+def test_one_value_that_is_not_said_costs_its_row_and_not_the_narrowing() -> None:
+    samples = [
+        *requests(60),
+        sample(60, "put pears on the shoping list", "add_item", item="pears", list="shopping"),
+    ]
+    tight, found = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    assert ("add_item", "list", 31, 30) in [
+        (one.tool, one.argument, one.values, one.fitting) for one in found
+    ]
+    rows = rows_of(samples, Form(tight))
+    assert (len(rows.rows), dict(rows.left_out)) == (60, {"values that the request does not say": 1})
+
+
+def test_an_argument_that_is_often_reworded_stays_free() -> None:
+    samples = [
+        *requests(60),
+        *(sample(n, "more pears", "add_item", item="pears", list="x") for n in range(60, 64)),
+    ]
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    assert (
+        tight["add_item"]["parameters"]["properties"]["list"] == TOOLS[0]["parameters"]["properties"]["list"]
+    )
+
+
+def test_what_was_said_before_may_decide_so_later_turns_are_left_out() -> None:
+    later = sample(1, "and pears", "add_item", item="pears")
+    said = [{"role": "user", "content": "put figs there"}, {"role": "assistant", "content": "Done."}]
+    later = Sample(**{**vars(later), "messages": (*said, *later.messages)})
+    instructed = sample(2, "put pears there", "add_item", item="pears")
+    system = {"role": "system", "content": "You help."}
+    instructed = Sample(**{**vars(instructed), "messages": (system, *instructed.messages)})
+    rows = rows_of([later, instructed], Form({tool["name"]: tool for tool in TOOLS}))
+    assert dict(rows.left_out) == {"later in a conversation": 1}
+    assert [message["content"] for message in rows.rows[0]["messages"]] == [
+        PROMPT,
+        "put pears there",
+        '{"name":"add_item","arguments":{"item":"pears"}}',
+    ]
+
+
+def test_calls_of_all_kinds_are_written_as_they_are_decoded() -> None:
+    two = sample(1, "put figs there, and rain in Oslo?", "add_item", item="figs")
+    two = two.with_calls([*two.calls, {"name": "get_weather", "arguments": {"unit": "C", "city": "Oslo"}}])
+    form = Form({tool["name"]: tool for tool in TOOLS}, "several")
+    rows = rows_of([two, sample(2, "tell me a joke", "")], form).rows
+    assert [row["messages"][-1]["content"] for row in rows] == [
+        '{"calls":[{"name":"add_item","arguments":{"item":"figs"}},'
+        '{"name":"get_weather","arguments":{"city":"Oslo","unit":"C"}}]}',
+        '{"name":"refuse","arguments":{"reason":"another task"}}',
+    ]
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_any_task_has_a_name_that_an_expert_may_have(name: str) -> None:
+    assert _NAME.fullmatch(expert_name(name))
+    assert expert_name("play_music") == "play_music" and expert_name("email/lists") == "email-lists"
+
+
+# ---- the plan ----
+
+
+def test_groups_are_divided_the_same_for_ever() -> None:
+    parts = [part_of(f"run-{number}") for number in range(2000)]
+    assert 0.17 < parts.count("test") / 2000 < 0.23 and 0.17 < parts.count("calibrate") / 2000 < 0.23
+    known = {"run-3": "test", "run-1": "calibrate", "run-0": "train"}
+    assert {group: part_of(group) for group in known} == known
+
+
+def test_a_plan_keeps_parts_apart_and_says_what_is_left_out() -> None:
+    samples = [*requests(300), *(sample(n, f"joke {n}", "") for n in range(300, 330))]
+    tasks = [
+        {"name": "add_item", "tools": ["add_item"]},
+        {"name": "get_weather", "tools": ["get_weather"]},
+        {"name": "words-1", "tools": []},
+    ]
+    assigned = {one.id: one.task or "words-1" for one in samples}
+    plan = planned(samples, tasks, assigned)
+    assert [row["task"] for row in plan["tasks"]] == ["add_item", "get_weather"]
+    assert plan["left_out"] == [{"task": "words-1", "reason": "answered in words"}]
+    groups = {one.id: one.group for one in samples}
+    for row in plan["tasks"]:
+        for part in ("train", "calibrate", "test"):
+            assert row[part] and {part_of(groups[name]) for name in row[part]} == {part}
+    assert sum(map(len, plan["refused"].values())) == 30
+    only = planned(samples, tasks, assigned, names=["add_item"])
+    assert [row["task"] for row in only["tasks"]] == ["add_item"]
+    with pytest.raises(UserError, match="40 are needed"):
+        planned(samples[:50], tasks, assigned)
+
+
+def test_candidates_come_smallest_first_and_limits_stand_against_them() -> None:
+    settings = Settings(bases={"vllm:org/Big@http://127.0.0.1:1": "/nowhere"})
+    found = candidates(settings, Budget(), "CC0-1.0")
+    assert [one.name for one in found if one.kind == "scratch"] == ["tiny", "small"]
+    assert [one.parameters for one in found] == sorted(one.parameters for one in found)
+    big = next(one for one in found if one.name == "lora-big")
+    assert "holds no model" in big.obstacle
+    rows = [one.as_dict() for one in found]
+    assert named(rows, "").name == "tiny"
+    with pytest.raises(UserError, match="holds no model"):
+        named(rows, "lora-big")
+    with pytest.raises(NotFound, match="no candidate 'huge'"):
+        named(rows, "huge")
+    strict = candidates(settings, Budget(licences=("MIT",)), "CC0-1.0")
+    assert all(one.obstacle for one in strict)
+    with pytest.raises(NotFound, match="allowed: MIT"):
+        named([one.as_dict() for one in strict], "")
+    assert all(one.obstacle for one in candidates(settings, Budget(max_memory=0.5), "CC0-1.0"))
+
+
+def test_a_plan_is_found_again_and_names_its_inputs(make_project: MakeProject, tmp_path: Path) -> None:
+    project = Project(make_project(), {"licences": {"large": "CC0-1.0"}})
+    before = clustered(tmp_path / "flywheel", requests(300))
+    plan = select(before, tmp_path / "flywheel", project)
+    assert select(before, tmp_path / "flywheel", project).path == plan.path
+    assert plan.inputs["cluster"] == before.sha256
+    assert plan.report["licence"] == "CC0-1.0"
+    body = json.loads(plan.file(PLAN).read_text(encoding="utf-8"))
+    assert body["candidates"][0]["name"] == "tiny"
+
+
+# ---- training, with torch ----
+
+RECIPE = {"width": 64, "layers": 2, "heads": 4, "vocabulary": 400, "lr": 6e-3, "batch": 32, "warmup": 30}
+TRAIN = """
+import asyncio, json, sys
+from pathlib import Path
+from speeddial.flywheel.artefact import Artefact
+from speeddial.flywheel.specialist import train
+from speeddial.project import Project
+
+selected, folder, root, recipe = sys.argv[1:]
+version = asyncio.run(
+    train(Artefact.open(Path(selected)), Path(folder), Project(Path(root)), recipe=json.loads(recipe),
+          progress=lambda told: print(told.stage, told.done, told.of, flush=True))
+)
+print(version.path)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_version_is_trained_through_kills_and_serves(make_project: MakeProject, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    root, folder = make_project(), tmp_path / "flywheel"
+    project = Project(root, {"licences": {"large": "CC0-1.0"}})
+    plan = select(clustered(folder, requests(1000)), folder, project, Budget(max_tokens=600_000))
+    command = [
+        sys.executable,
+        "-c",
+        TRAIN,
+        str(plan.path),
+        str(folder),
+        str(root),
+        json.dumps({**RECIPE, "steps": 260}),
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for stage, after in (("train", 120), ("calibrate", 20)):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as killed:
+            assert killed.stdout is not None
+            for line in killed.stdout:
+                words = line.split()
+                if words[0] == stage and int(words[1]) >= after:
+                    break
+            killed.send_signal(signal.SIGKILL)
+        assert not list(folder.glob("train-*"))  # nothing half made
+        assert list((folder / WORK).glob("train-*"))
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert "train 20" not in ended.stdout, "trained again from the start"
+    version = Artefact.open(Path(ended.stdout.splitlines()[-1]))
+    assert not list((folder / WORK).glob("train-*"))
+    assert [row["task"] for row in version.report["tasks"]] == ["add_item", "get_weather"]
+    assert version.report["licence"] == "CC0-1.0" and version.report["tokens"] <= 600_000
+    assert version.report["calibration"]["right"] > 0.5, version.report
+    expert = Expert.from_card(version.path / "experts" / "add_item" / "card.toml")
+    assert expert.weights == (version.path / "weights").resolve()
+    said = "put 77 figs on the party list"
+    with project.open_record() as record:
+        house = alone(project, expert, project.model_of(expert))
+        outcome = asyncio.run(Runner(house, record=record).call("add_item", said, execute=False))
+        asked = record.interaction(outcome.interactions[0]).messages
+    definitions = json.loads((expert.folder / "tools.json").read_text(encoding="utf-8"))
+    form = Form({definition["name"]: definition for definition in definitions})
+    # What it was trained on is what it is asked, word for word.
+    assert list(asked) == form.row(sample(1, said, "add_item", item="figs"))["messages"][:2]
