@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import UserError
-from speeddial.flywheel.dataset import ChatEncoder, training_files
+from speeddial.flywheel.dataset import ChatEncoder, sha256_of, training_files
 from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
 from speeddial.jsonlines import read_objects
 
 BLOCK = 32
 """The embedded engine keeps weights in blocks of so many: width and feed_forward are multiples of it."""
+WEIGHTS = "model.safetensors"
+EMBEDDINGS = "model.embed_tokens.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def train(
     out: Path,
     recipe: Recipe = Recipe(),
     *,
+    init: Path | None = None,
     device: str = "auto",
     licence: str = "",
     **stage: Any,
@@ -66,17 +69,21 @@ def train(
         data: JSONL files of rows {"id", "messages": [{"role", "content"}, ...]}; assistant tokens are learnt.
         out: the model's folder; checkpoint.pt (until the schedule ends) and training.json go there as well.
         recipe: all else that decides the weights.
+        init: a model of the same sizes to begin from, whatever its task and tokenizer: its layers, and the
+            embeddings of the tokens that both have. What takes longest to learn, to copy words of a request
+            into a call, is the same for all tasks.
         device: "auto", "cpu" or "cuda".
         licence: of the data, for training.json.
         stage: as for `Trainer.run`.
 
     Raises:
         DatasetError: a data file cannot be used.
-        UserError: sizes that make no model, or "must", and there is no fitting checkpoint.
+        UserError: sizes that make no model, or other ones than those of `init`; or "must", and there is no
+            fitting checkpoint.
         OverflowError: training diverged.
     """
     files = training_files(data)
-    return Trainer(_Tiny(files, recipe, licence), files, out, recipe, device).run(**stage)
+    return Trainer(_Tiny(files, recipe, licence, init), files, out, recipe, device).run(**stage)
 
 
 class _Tiny(Learner):
@@ -84,18 +91,20 @@ class _Tiny(Learner):
 
     pass_cost = 150  # measured at width 192 and 6 layers
 
-    def __init__(self, files: Sequence[Path], recipe: Recipe, licence: str) -> None:
+    def __init__(self, files: Sequence[Path], recipe: Recipe, licence: str, init: Path | None = None) -> None:
         for name, unit in (("width", BLOCK), ("width", 2 * recipe.heads), ("feed_forward", BLOCK)):
             if getattr(recipe, name) % unit:
                 raise UserError(
                     f"{name} = {getattr(recipe, name)}: expected a multiple of {unit}",
                     hint="the heads share the width evenly, and the engine keeps weights in blocks of 32",
                 )
-        self.recipe, self.licence = recipe, licence
+        self.recipe, self.licence, self.init = recipe, licence, init
         self.request_weight, self.weight_decay = recipe.request_weight, recipe.weight_decay
         self.tokenizer = train_tokenizer(_texts(files), recipe.vocabulary)
         self.encoder = ChatEncoder(self.tokenizer)
         self.identity = {"tokenizer": hashlib.sha256(self.tokenizer.to_str().encode()).hexdigest()}
+        if init is not None:
+            self.identity["init"] = sha256_of(training_files([init / WEIGHTS]))
 
     def build(self, device: str, bf16: bool) -> None:
         import torch
@@ -119,11 +128,39 @@ class _Tiny(Learner):
             # As for a LoRA, torch's fused attention for CPUs is slower: 4,200 tokens a second, plain 5,800.
             attn_implementation="eager" if device == "cpu" else "sdpa",
         )
-        self.model = LlamaForCausalLM(config).to(device).train()
+        self.model = LlamaForCausalLM(config)
+        if self.init is not None:
+            self._begin_from(self.init)
+        self.model.to(device).train()
         # Weights and residual in fp32, products in bf16.
         self._computing: Callable[[], AbstractContextManager[Any]] = lambda: torch.autocast(
             device, torch.bfloat16, enabled=bf16
         )
+
+    def _begin_from(self, folder: Path) -> None:
+        import torch
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+
+        known = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+        given = {name: value.float() for name, value in load_file(folder / WEIGHTS).items()}
+        vectors = given.pop(EMBEDDINGS)
+        own = self.model.state_dict()
+        wanted = {name: tuple(value.shape) for name, value in own.items()}
+        wanted = {name: shape for name, shape in wanted.items() if name not in (EMBEDDINGS, "lm_head.weight")}
+        if wanted != {name: tuple(value.shape) for name, value in given.items()}:
+            raise UserError(
+                f"{folder}: a model of other sizes than the recipe's",
+                hint="give width, layers, heads and feed_forward as its config.json has them",
+            )
+        with torch.no_grad():
+            for name, value in given.items():
+                own[name].copy_(value)
+            # A new token's vector is as long as those that are known.
+            own[EMBEDDINGS].normal_(0.0, float(vectors.std()))
+            for token, number in self.tokenizer.get_vocab().items():
+                if token in known:
+                    own[EMBEDDINGS][number] = vectors[known[token]]
 
     def decoder(self, **inputs: Any) -> Any:
         with self._computing():
@@ -155,9 +192,9 @@ class _Tiny(Learner):
         for name, value in halves.items():
             if not bool(torch.isfinite(value).all()):
                 raise OverflowError(f"{name}: weights beyond float16; lower the learning rate")
-        part = folder / "model.safetensors.part"
+        part = folder / f"{WEIGHTS}.part"
         save_file(halves, str(part), metadata={"format": "pt"})
-        part.replace(folder / "model.safetensors")
+        part.replace(folder / WEIGHTS)
         start, end = (
             self.tokenizer.id_to_token(self.encoder.start),
             self.tokenizer.id_to_token(self.encoder.end),
@@ -185,6 +222,7 @@ class _Tiny(Learner):
             "tokenizer": {"tokens": self.tokenizer.get_vocab_size(), "sha256": self.identity["tokenizer"]},
             "parameters": sum(weight.numel() for weight in self.parameters()),
             "licence": self.licence,
+            "init": self.identity.get("init"),
         }
 
 
@@ -213,6 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m speeddial.flywheel.scratch", description=__doc__)
     parser.add_argument("data", nargs="+", type=Path, help='JSONL rows {"id", "messages"}')
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--init", type=Path, help="model folder of the same sizes to begin from")
     parser.add_argument("--licence", default="", help="of the data, for training.json")
     add_options(parser, Recipe())
     options = vars(parser.parse_args(arguments))
