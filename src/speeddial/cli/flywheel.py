@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,9 +21,65 @@ Given = Annotated[
 ]
 
 
+class Format(StrEnum):
+    """What `data import` reads."""
+
+    AUTO = "auto"
+    OPENAI = "openai"
+    LANGFUSE = "langfuse"
+    PHOENIX = "phoenix"
+    OTLP = "otlp"
+
+
 def register(app: typer.Typer) -> None:
+    DATA.command("import")(bring_in)
     for command in (collect, curate, cluster):
         DATA.command()(command)
+
+
+def bring_in(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plain or gzipped, any number.")],
+    form: Annotated[
+        Format, typer.Option("--format", help="What wrote them; told by their rows unless given.")
+    ] = Format.AUTO,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read instead of refusing all.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """S1: bring what other tools recorded of an agent and its model into the record.
+
+    openai: examples for fine-tuning ({"messages", "tools"}), batches (their files of requests and of
+    answers together), stored completions, pairs ({"request", "response"} or {"input", "output"}).
+    langfuse: generations as JSON or JSON lines. phoenix: spans as JSON lines, data frame or Parquet.
+    otlp: traces and logs as JSON with GenAI attributes; `speeddial trace export` writes such.
+
+    They are redacted and judged like proxied exchanges, with their times, models and conversations. Importing
+    again adds nothing, so after a kill the same command goes on.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    from speeddial.flywheel.imports import import_files
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with opened() as (_, record), Progress(*columns, console=talk(), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def progress(done: int, total: int | None) -> None:
+            if total is not None or done % 100 == 0:
+                bar.update(
+                    task, description="reading" if total is None else "writing", completed=done, total=total
+                )
+
+        done = import_files(record, files, form.value, skip_bad=skip_bad, progress=progress)
+    if json:
+        emit(done.as_dict())
+        return
+    left = [(f"{done.bad} rows cannot be read and were left out", done.bad)]
+    left += [(f"{done.known} were on record", done.known)]
+    left += [(f"passed over: {count} {what}", count) for what, count in done.passed.items()]
+    told = "".join(f"; {text}" for text, count in left if count)
+    talk().print(plain(f"{done.added} exchanges imported{told}"))
 
 
 def collect(

@@ -258,7 +258,7 @@ class _Projection:
         system = [
             {"type": "text", "content": m["content"]} for m in row.messages if m.get("role") == "system"
         ]
-        said = [_message(m.get("role", ""), m["content"]) for m in row.messages if m.get("role") != "system"]
+        said = [_turn(message) for message in row.messages if message.get("role") != "system"]
         self._say(span, genai.SYSTEM_INSTRUCTIONS, system or None)
         self._say(span, genai.INPUT_MESSAGES, said or None)
         self._say(span, genai.OUTPUT_MESSAGES, [_answer(row)] if row.raw is not None else None)
@@ -354,6 +354,19 @@ def _address(name: str) -> tuple[str, str, dict[str, str | int]]:
 
 def _message(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
+
+
+def _turn(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a conversation, with the calls that it made or the one that it answers."""
+    role, text = message.get("role", ""), message["content"]
+    if "tool_call_id" in message:
+        answer = {"type": "tool_call_response", "id": message["tool_call_id"], "response": text}
+        return {"role": role, "parts": [answer]}
+    calls = [
+        {"type": "tool_call", "id": call.get("id", ""), **call.get("function", {})}
+        for call in message.get("tool_calls", ())
+    ]
+    return {"role": role, "parts": [*(_message(role, text)["parts"] if text or not calls else ()), *calls]}
 
 
 def _answer(row: InteractionRow) -> dict[str, Any]:

@@ -246,6 +246,7 @@ class Record(RecordReader):
         forked_from: str | None = None,
         forked_step: int | None = None,
         run: str = "",
+        started_ns: int | None = None,
     ) -> Write[str]:
         """A new run, ``running``, to be written; gives its id, which sorts by start.
 
@@ -255,13 +256,13 @@ class Record(RecordReader):
             user: whose run it is; what is erased on that person's request.
             forked_from: the run whose steps before `forked_step` it takes over.
             run: its id, where it is the replay of one; a new one unless given.
+            started_ns: when, where it was elsewhere and before; now unless given.
 
         Raises:
             RecordError: it could not be written.
         """
-        now = time.time_ns()
-        started = datetime.fromtimestamp(now // 1_000_000_000, UTC)
-        run = run or f"{started:%Y%m%d-%H%M%S}{now // 1_000_000 % 1000:03d}-{secrets.token_hex(3)}"
+        now = time.time_ns() if started_ns is None else started_ns
+        run = run or run_id(now, secrets.token_hex(3))
         columns, counts = self._sealed_for(
             run,
             {
@@ -337,13 +338,21 @@ class Record(RecordReader):
         LEFT.discard(run)
 
     def finishing_run(
-        self, run: str, status: str, *, answer: str = "", error: str = "", missing: Iterable[str] = ()
+        self,
+        run: str,
+        status: str,
+        *,
+        answer: str = "",
+        error: str = "",
+        missing: Iterable[str] = (),
+        ended_ns: int | None = None,
     ) -> Write[str]:
         """The end of a run, to be written; gives its id.
 
         Args:
             status: done, partial, failed, limit, waiting or cancelled.
             missing: parts of the task that nobody serves.
+            ended_ns: now unless given.
 
         Raises:
             RecordError: it could not be written, or the run is not running.
@@ -353,7 +362,7 @@ class Record(RecordReader):
             "answer": answer,
             "error": error,
             "missing": list(missing),
-            "ended_ns": time.time_ns(),
+            "ended_ns": time.time_ns() if ended_ns is None else ended_ns,
         }
         end = self._ending("runs", run, changes)
 
@@ -394,6 +403,7 @@ class Record(RecordReader):
         arguments: Any = None,
         resolved: Any = None,
         idempotency_key: str = "",
+        started_ns: int | None = None,
     ) -> Write[int]:
         """That an exchange with a model or tool begins, to be written; gives the row's id.
 
@@ -402,6 +412,7 @@ class Record(RecordReader):
             tools: definitions with name, description and parameters; the typed refusal included.
             schema: the output contract's schema; stored once however often it is given.
             arguments: for a tool, as decoded; any JSON value.
+            started_ns: now unless given.
 
         Raises:
             RecordError: it could not be written, so it must not begin.
@@ -426,7 +437,7 @@ class Record(RecordReader):
                 "resolved": resolved,
                 "idempotency_key": idempotency_key,
                 "status": RUNNING,
-                "started_ns": time.time_ns(),
+                "started_ns": time.time_ns() if started_ns is None else started_ns,
             },
             JSON_COLUMNS,
         )
@@ -472,6 +483,7 @@ class Record(RecordReader):
         tokens_forced: int = 0,
         cost: float = 0.0,
         latency_ms: float | None = None,
+        ended_ns: int | None = None,
     ) -> Write[int]:
         """How an exchange came out, to be written; its result may be used when that is committed.
 
@@ -482,6 +494,7 @@ class Record(RecordReader):
             parsed: the call or plan as decoded JSON, only when it passed strict validation.
             resolved: for a tool, when it was not known at the start.
             latency_ms: None for the time since the start.
+            ended_ns: now unless given.
 
         Raises:
             RecordError: it could not be written, or was already finished.
@@ -500,7 +513,7 @@ class Record(RecordReader):
             "tokens_out": tokens_out,
             "tokens_forced": tokens_forced,
             "cost": cost,
-            "ended_ns": time.time_ns(),
+            "ended_ns": time.time_ns() if ended_ns is None else ended_ns,
         }
         told = [[length, _rounded(probability)] for length, probability in tokens]
         if told and raw is not None and self.redactor.text(raw) == raw:
@@ -556,6 +569,12 @@ def open_record(settings: Settings, workspace: Path) -> Record:
         synchronous="full" if settings.record_durability == "full" else "normal",
         rules=chosen_rules(settings.redact, personal=settings.redact_personal),
     )
+
+
+def run_id(started_ns: int, name: str) -> str:
+    """The id of a run: it sorts by start, to the millisecond."""
+    started = datetime.fromtimestamp(started_ns // 1_000_000_000, UTC)
+    return f"{started:%Y%m%d-%H%M%S}{started_ns // 1_000_000 % 1000:03d}-{name}"
 
 
 def _rounded(probability: float | None) -> float | None:
