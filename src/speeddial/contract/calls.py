@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -89,15 +89,19 @@ class CallsContract(Contract):
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded call; only the tool that `name` names is talked about."""
-        return self._check_call(value, self._one, self.tools)
+        return self._check_call(value, lambda: self._one, self.tools)
 
-    def _check_call(self, value: Any, schema: Schema, tools: Mapping[str, Contract]) -> list[Problem]:
-        # The tool's own contract says all of a call in form; the union tells what is wrong with others.
+    def _check_call(
+        self, value: Any, union: Callable[[], Schema], tools: Mapping[str, Contract]
+    ) -> list[Problem]:
+        # The tool's own contract says all of a call in form; the union tells what is wrong with others, and
+        # takes every tool's schema to put together (0.25 ms for twelve).
         named = isinstance(value, dict) and value.keys() == {"name", "arguments"} and value["name"]
         known = tools.get(named) if isinstance(named, str) else None
         problems = known.check(value["arguments"]) if known else []
         if known and not problems:
             return []
+        schema = union()
         return check(value, schema, schema) or [
             problem._replace(path=join("arguments", problem.path) if problem.path else "arguments")
             for problem in problems

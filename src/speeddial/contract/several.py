@@ -76,7 +76,7 @@ class SeveralCallsContract(CallsContract):
         return [
             problem._replace(path=f"calls[{number}].{problem.path}".removesuffix("."))
             for number, call in enumerate(calls)
-            for problem in self._check_call(call, self._item, self._called)
+            for problem in self._check_call(call, lambda: self._item, self._called)
         ]
 
     def load(self, value: Any) -> Any:
