@@ -25,6 +25,8 @@ from speeddial.errors import NotFound, UserError
 MANIFEST = "manifest.json"
 FOLDER = "flywheel"
 """Name of the folder of all artefacts, beside the record."""
+WORK = ".work"
+"""Folder beside the artefacts for what long steps keep so that they can go on; nothing reads it but they."""
 
 
 class ArtefactDamaged(UserError):
@@ -157,6 +159,21 @@ def newest(folder: Path, step: str) -> Artefact:
     if not found:
         raise NotFound(f"{folder} has no artefact of {step!r}", hint=f"run `speeddial data {step}`")
     return max(found, key=lambda artefact: (artefact.created, artefact.path.stat().st_mtime_ns))
+
+
+def named(folder: Path, sha256: str) -> Artefact:
+    """The artefact of a hash.
+
+    Raises:
+        NotFound: there is none.
+        ArtefactDamaged: it was changed.
+    """
+    for file in folder.glob(f"*/{MANIFEST}"):
+        if sha256 in file.read_text(encoding="utf-8"):
+            artefact = Artefact.open(file.parent)
+            if artefact.sha256 == sha256:
+                return artefact
+    raise NotFound(f"{folder} has no artefact {sha256[:19]}", hint="it was deleted; run its step again")
 
 
 def sha256_of(file: Path) -> str:
