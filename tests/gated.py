@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,14 +167,15 @@ def wrong(call: dict[str, Any], confidence: float) -> Reply:
     return Reply({**call, "arguments": {ARGUMENTS[call["name"]]: "wrong"}}, confidence=confidence)
 
 
-def traffic(record: Record, count: int, seed: int = 3) -> None:
-    """Requests of an agent with the large model's answers, all right."""
+def traffic(record: Record, count: int, own: Collection[str] = (), seed: int = 3) -> None:
+    """Requests with the right answers: of the large model, or of the project's own experts."""
     dice = random.Random(seed)
     for number in range(count):
         name = dice.choice(sorted(PHRASES))
         value = f"{dice.choice(WORDS)} {dice.choice(WORDS)} {number}"
         text = dice.choice(PHRASES[name]).format(value=value)
-        keep(record, text, {"name": name, "arguments": {ARGUMENTS[name]: value}})
+        asked = {"expert": name} if name in own else {}
+        keep(record, text, {"name": name, "arguments": {ARGUMENTS[name]: value}}, **asked)
 
 
 def keep(record: Record, text: str, call: Mapping[str, Any], **more: Any) -> int:
@@ -188,13 +189,19 @@ def keep(record: Record, text: str, call: Mapping[str, Any], **more: Any) -> int
     return asked
 
 
-def flywheel(root: Path, record: Record, *, count: int = 700, test: int = 3) -> Flywheel:
-    """The steps up to `select`, which is written by hand: every so many samples are the test part."""
+def flywheel(
+    root: Path, record: Record, *, count: int = 700, test: int = 3, own: Collection[str] = ()
+) -> Flywheel:
+    """The steps up to `select`, which is written by hand: every so many samples are the test part.
+
+    Args:
+        own: tasks that the project's own experts serve.
+    """
     (root / "tools").mkdir(parents=True, exist_ok=True)
     (root / "tools" / "desk.py").write_text(TOOLS_FILE, encoding="utf-8")
     (root / "pyproject.toml").write_text("[tool.speeddial]\nplanner = 'scripted'\n", encoding="utf-8")
     folder = record.folder / FOLDER
-    traffic(record, count)
+    traffic(record, count, own)
     curated = curate(collect(record, folder), folder)
     clustered = cluster(curated, folder)
     samples = {sample.id: sample for sample in read_samples(curated.file(KEPT))}
@@ -206,7 +213,8 @@ def flywheel(root: Path, record: Record, *, count: int = 700, test: int = 3) -> 
             ids = [name for name in samples if assigned[name] == task]
             parts = {"test": ids[::test], "train": [name for at, name in enumerate(ids) if at % test]}
             tasks.append({"task": task, "expert": task, "calibrate": [], **parts})
-        (draft / "plan.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+        plan = {"tasks": tasks, "refused": {"train": [], "calibrate": [], "test": []}}
+        (draft / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         return {"tasks": [task["task"] for task in tasks]}
 
     inputs = {"curate": curated.sha256, "cluster": clustered.sha256}

@@ -175,7 +175,7 @@ class Deployments:
                 f"a share of {share:g}: expected more than 0 and less than 1", hint="0.1, a tenth"
             )
         share = {"shadow": 0.0, "canary": share, "full": 1.0}[stage]
-        chosen = _chosen(version, names, gate)
+        chosen = chosen_of(version, names, gate)
 
         def told() -> Iterator[Event]:
             for task, expert in chosen.items():
@@ -293,8 +293,12 @@ def tasks_of(version: Artefact) -> dict[str, str]:
     return {row["task"]: row["expert"] for row in version.report["tasks"]}
 
 
-def _chosen(version: Artefact, names: Collection[str], gate: Artefact | None) -> dict[str, str]:
-    """Task -> expert of what is to be promoted."""
+def chosen_of(version: Artefact, names: Collection[str], gate: Artefact | None) -> dict[str, str]:
+    """Task -> expert of what may be promoted.
+
+    Raises:
+        NotFound, UserError: see `Deployments.promote`.
+    """
     has = tasks_of(version)
     for name in names:
         if name not in has:

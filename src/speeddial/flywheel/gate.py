@@ -101,6 +101,8 @@ class Verdict:
     sure: float = 0.0
     bound: float = -1.0
     """The system's share of right cases less the incumbent's is at least this."""
+    home: bool = False
+    """Whether it takes the place of the project's own expert of this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,8 @@ class Trial:
     own: frozenset[str]
     """Ids of samples that are of this task."""
     incumbent: Incumbent = Incumbent()
+    home: bool = False
+    """Whether the samples are of the project's own expert of this name, whose place it is to take."""
     obstacle: str = ""
     """Why it cannot pass, whatever it answers."""
 
@@ -207,6 +211,7 @@ def judged(
         strangers=sum(sample.id not in trial.own for sample in trial.cases),
         margin=terms.margin,
         sure=terms.sure,
+        home=trial.home,
     )
     if trial.obstacle:
         return verdict, []

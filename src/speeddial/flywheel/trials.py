@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,6 @@ from speeddial.record import Record
 from speeddial.record.export.report import UNKNOWN
 
 PLAN = "plan.json"
-_OTHERS = 0.2
-"""Share of the samples of tasks that nobody trains for which are held out, by their groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +77,16 @@ def trials(
         expert = Expert.from_card(version.path / EXPERTS / name / CARD)
         cases = [sample for sample, to in zip(held.tests, held.routed, strict=True) if to == task]
         own = [sample for sample in held.tests if held.tasks.get(sample.id) == task]
+        asked = Counter(sample.expert for sample in own).most_common(1)
+        home = name in project.experts and bool(asked) and asked[0][0] == name
         found.append(
             Trial(
                 task=task,
                 expert=expert,
                 cases=cases,
                 own=frozenset(sample.id for sample in own),
-                incumbent=_incumbent(project, version, live.get(task), name, own),
+                incumbent=_incumbent(version, live.get(task), project.experts[name] if home else None),
+                home=home,
                 obstacle=_licence(version)
                 or _schemas(own, held.definitions, current)
                 or _size(cases, terms)
@@ -101,10 +101,10 @@ def held_out(select: Artefact, folder: Path) -> HeldOut:
     samples = list(read_samples(named(folder, select.inputs["curate"]).file(KEPT)))
     cluster = named(folder, select.inputs["cluster"])
     tasks: dict[str, str] = json.loads(cluster.file(ASSIGNED).read_text(encoding="utf-8"))
-    planned = {row["task"]: row for row in json.loads(select.file(PLAN).read_text(encoding="utf-8"))["tasks"]}
-    ids = {name for row in planned.values() for name in row["test"]}
-    tests = [sample for sample in samples if sample.id in ids or _other(sample, tasks, planned)]
-    held = {sample.id for sample in tests}
+    plan = json.loads(select.file(PLAN).read_text(encoding="utf-8"))
+    # Requests of no task that is trained will come to the router too.
+    held = {name for row in [*plan["tasks"], plan["refused"]] for name in row["test"]}
+    tests = [sample for sample in samples if sample.id in held and _opens(sample)]
     rest = [sample for sample in samples if sample.id not in held and sample.id in tasks]
     definitions: dict[str, Mapping[str, Any]] = {}
     for sample in sorted(samples, key=lambda sample: sample.created):
@@ -125,11 +125,10 @@ def shown_now(record: Record) -> dict[str, Mapping[str, Any]]:
     return shown
 
 
-def _other(sample: Sample, tasks: Mapping[str, str], planned: Mapping[str, Any]) -> bool:
-    """Whether a sample of a task that nobody trains for is held out: its like will come to the router too."""
-    if tasks.get(sample.id) in planned:
-        return False
-    return int.from_bytes(sha256(sample.group.encode()).digest()[:4]) < _OTHERS * 2**32
+def _opens(sample: Sample) -> bool:
+    """Whether a request begins its conversation; later ones are not a specialist's."""
+    roles = [one["role"] for one in sample.messages if one["role"] not in ("system", "developer")]
+    return roles == ["user"]
 
 
 def _routed(rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sample]) -> list[str]:
@@ -141,23 +140,22 @@ def _routed(rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sa
     return [router.classes[int(best)] for best in chances.argmax(axis=1)]
 
 
-def _incumbent(
-    project: Project, version: Artefact, there: Deployment | None, name: str, own: Sequence[Sample]
-) -> Incumbent:
-    """Who serves a task in full now, this version aside."""
+def _incumbent(version: Artefact, there: Deployment | None, own: Expert | None) -> Incumbent:
+    """Who serves a task in full now, this version aside.
+
+    Args:
+        own: the project's expert whose place the version is to take.
+    """
     while there is not None and (there.version == version.sha256 or there.stage != "full"):
         there = there.before
     if there is not None:
-        key = there.folder.relative_to(there.folder.parents[2]).as_posix()
         return Incumbent(
             name=f"the version before ({there.folder.parents[1].name})",
             expert=Expert.from_card(there.folder / CARD),
-            key=key,
+            key=there.folder.relative_to(there.folder.parents[2]).as_posix(),
         )
-    asked = Counter(sample.expert for sample in own).most_common(1)
-    if name in project.experts and asked and asked[0][0] == name:
-        expert = project.experts[name]
-        return Incumbent(name=f"experts/{name}", expert=expert, key=f"experts/{name}@{expert.version}")
+    if own is not None:
+        return Incumbent(name=f"experts/{own.name}", expert=own, key=f"experts/{own.name}@{own.version}")
     return Incumbent()
 
 
