@@ -11,7 +11,6 @@ counts, never changed. The state is the fold of the lines: for each task a pile 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -23,7 +22,7 @@ from filelock import FileLock
 
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.artefact import Artefact
-from speeddial.messages import compact_json
+from speeddial.jsonlines import append, whole_lines
 from speeddial.workspace import write_whole
 
 FILE = "deployments.jsonl"
@@ -176,7 +175,7 @@ class Deployments:
                 f"a share of {share:g}: expected more than 0 and less than 1", hint="0.1, a tenth"
             )
         share = {"shadow": 0.0, "canary": share, "full": 1.0}[stage]
-        chosen = _chosen(version, names, gate)
+        chosen = chosen_of(version, names, gate)
 
         def told() -> Iterator[Event]:
             for task, expert in chosen.items():
@@ -238,11 +237,9 @@ class Deployments:
         known = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if known == self._known:
             return
-        data = self._file.read_bytes()
-        # Behind the last line's end stands what a dying process began; it never counted.
-        lines = data.split(b"\n")[:-1]
         self._events = tuple(
-            _event(line, f"{self._file}:{number}") for number, line in enumerate(lines, start=1)
+            _event(line, f"{self._file}:{number}")
+            for number, line in enumerate(whole_lines(self._file), start=1)
         )
         self._live = fold(self._events, self.folder)
         self._known = known
@@ -252,16 +249,12 @@ class Deployments:
         with self._locked():
             self._known = None
             self._refresh()
-            lines = "".join(f"{compact_json(asdict(event))}\n" for event in told()).encode()
-            if not lines:
+            events = [asdict(event) for event in told()]
+            if not events:
                 return
             if not self._file.exists():
                 write_whole(self._file, b"")
-            with self._file.open("ab") as file:
-                file.truncate(self._file.read_bytes().rfind(b"\n") + 1)
-                file.write(lines)
-                file.flush()
-                os.fsync(file.fileno())
+            append(self._file, events)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -300,8 +293,12 @@ def tasks_of(version: Artefact) -> dict[str, str]:
     return {row["task"]: row["expert"] for row in version.report["tasks"]}
 
 
-def _chosen(version: Artefact, names: Collection[str], gate: Artefact | None) -> dict[str, str]:
-    """Task -> expert of what is to be promoted."""
+def chosen_of(version: Artefact, names: Collection[str], gate: Artefact | None) -> dict[str, str]:
+    """Task -> expert of what may be promoted.
+
+    Raises:
+        NotFound, UserError: see `Deployments.promote`.
+    """
     has = tasks_of(version)
     for name in names:
         if name not in has:

@@ -27,6 +27,8 @@ _SHARES = 101
 """Of gains, at which the exact test looks for its largest probability; closest where they are rare."""
 _STEPS = 14
 """Of the bound's bisection: to a ten-thousandth."""
+_NONE = 1e-6
+"""A margin of nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,8 @@ def compare(*, cases: int, losses: int, gains: int, margin: float, sure: float =
         chance, bound = 1.0, -1.0
     else:
         chance = _chance(losses, gains, cases, margin)
-        worst, best = 1.0, 0.0
-        for _ in range(_STEPS):
+        worst, best = (0.0 if _chance(losses, gains, cases, _NONE) <= 1 - sure else 1.0), 0.0
+        for _ in range(_STEPS if worst else 0):
             middle = (worst + best) / 2
             shown = _chance(losses, gains, cases, middle) <= 1 - sure
             worst, best = (middle, best) if shown else (worst, middle)
