@@ -30,6 +30,7 @@ from speeddial.flywheel.narrow import narrow
 from speeddial.flywheel.rows import PROMPT, Form, part_of, rows_of
 from speeddial.flywheel.sample import Sample, write_samples
 from speeddial.flywheel.select import PLAN, expert_name, improve, planned, select
+from speeddial.flywheel.swap import swapped
 from speeddial.flywheel.versioncard import with_values, write_experts
 from speeddial.project import Project
 from speeddial.record import Record
@@ -151,6 +152,27 @@ def test_an_argument_that_is_often_reworded_stays_free() -> None:
     assert (
         tight["add_item"]["parameters"]["properties"]["list"] == TOOLS[0]["parameters"]["properties"]["list"]
     )
+
+
+def test_values_are_exchanged_where_they_stand_and_nothing_else_is() -> None:
+    samples = requests(60)
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    again = list(swapped(samples, tight, 3))
+    assert len(again) == len({one.id for one in again}) == 180
+    assert again == list(swapped(samples, tight, 3))
+    assert len({one.request for one in again}) > len({one.request for one in samples})
+    rows = rows_of(again, Form(tight))
+    assert len(rows.rows) == 180, rows.left_out  # every value is said in its new request
+    items = {one.calls[0]["arguments"]["item"] for one in samples if one.task == "add_item"}
+    for one in again:
+        (call,) = one.calls
+        if one.task == "add_item":
+            assert call["arguments"]["item"] in items
+            assert one.request == f"put {call['arguments']['item']} on the {call['arguments']['list']} list"
+        else:
+            assert call["arguments"]["mood"] == "gloomy"  # nobody says it, so nobody exchanges it
+    twice = sample(1, "put figs and figs on the figs list", "add_item", item="figs")
+    assert [one.request for one in swapped([twice], tight, 2)] == [twice.request] * 2
 
 
 def test_what_was_said_before_may_decide_so_later_turns_are_left_out() -> None:

@@ -56,6 +56,9 @@ class Candidate:
     """GiB that training takes, estimated."""
     licence: str = ""
     """Of what it begins from; empty when that is nothing."""
+    passes: float = 3.0
+    """How often each sample is learnt from, each time with other values where they can be exchanged; fewer
+    times where the tokens do not suffice."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the trainer's own."""
     obstacle: str = ""
@@ -124,6 +127,7 @@ def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4) -> Candid
         # Weights, gradients and AdamW's two averages in fp32, and torch itself with what a batch computes.
         memory=round(1.0 + 16 * parameters / 2**30, 1),
         licence=licence_in(begun.parent) if begins else "",
+        passes=20.0,
         recipe={
             "width": width,
             "layers": layers,

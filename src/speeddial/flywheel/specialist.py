@@ -28,6 +28,7 @@ from speeddial.flywheel.proving import answers, calibrate, spread
 from speeddial.flywheel.rows import Form, rows_of
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
+from speeddial.flywheel.swap import swapped
 from speeddial.flywheel.versioncard import ADAPTER, WEIGHTS, model_card, write_experts
 from speeddial.messages import compact_json
 from speeddial.models.base_model import require_base
@@ -38,6 +39,9 @@ EXPERTS = "experts"
 ROWS, TRAINING, ANSWERS = "rows.jsonl", "training.json", "answers.jsonl"
 REFUSALS = 0.1
 """Rows of refusals beside one of a call, at most."""
+TOKENS = 60
+"""Of a row, about."""
+MOST_TIMES = 7
 MOST_ANSWERS = 1500
 """Samples that confidence is calibrated on, at most; they are decoded one by one."""
 
@@ -100,7 +104,9 @@ async def train(
         samples = samples_of(selected, folder)
         own = project.expert(plan["expert"]) if "expert" in plan else None
         form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
-        rows = write_rows(work / ROWS, plan, tasks, samples, form)
+        times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one, budget)
+        rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
+        chosen = {"epochs": one.passes / (1 + times), **chosen}
         progress(Told(stage="train", detail=one.name))
         weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
         trained = train_candidate(
@@ -194,9 +200,15 @@ def write_rows(
     tasks: Sequence[Mapping[str, Any]],
     samples: Mapping[str, Sample],
     form: Form,
+    times: int = 0,
 ) -> dict[str, Any]:
-    """The rows of a training, the same for the same plan; and their numbers."""
-    calls = rows_of((samples[name] for row in tasks for name in row["train"]), form)
+    """The rows of a training, the same for the same plan; and their numbers.
+
+    Args:
+        times: how often each sample is there again with other values; see `swapped`.
+    """
+    own = [samples[name] for row in tasks for name in row["train"]]
+    calls = rows_of([*own, *swapped(own, form.definitions, times)], form)
     trained = {row["task"] for row in tasks}
     others = [name for row in plan["tasks"] if row["task"] not in trained for name in row["train"]]
     refused = [samples[name] for name in [*plan["refused"]["train"], *others]]
@@ -206,6 +218,12 @@ def write_rows(
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(f"{compact_json(row)}\n" for row in [*calls.rows, *asides])
     return {"calls": len(calls.rows), "refusals": len(asides), "left_out": dict(calls.left_out)}
+
+
+def exchanged(samples: int, one: Candidate, budget: Budget) -> int:
+    """How often each sample is learnt from again with other values."""
+    affordable = budget.max_tokens / max(1, samples * TOKENS)
+    return max(0, int(min(MOST_TIMES, one.passes - 1, affordable - 1)))
 
 
 def train_candidate(
