@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from speeddial.card import _NAME
+from speeddial.cli.app import app
 from speeddial.errors import NotFound, UserError
 from speeddial.expert import Expert
 from speeddial.flywheel.artefact import WORK, Artefact, made
@@ -270,6 +272,29 @@ def test_a_plan_is_found_again_and_names_its_inputs(make_project: MakeProject, t
     assert plan.report["licence"] == "CC0-1.0"
     body = json.loads(plan.file(PLAN).read_text(encoding="utf-8"))
     assert body["candidates"][0]["name"] == "tiny"
+
+
+def test_the_command_plans_and_training_names_the_extra_that_it_needs(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project()
+    (root / "speeddial.toml").write_text('[licences]\nlarge = "CC0-1.0"\n', encoding="utf-8")
+    monkeypatch.chdir(root)
+    folder = root / "workspace" / ".speeddial" / "flywheel"
+    clustered(folder, requests(300))
+    runner = CliRunner()
+    ended = runner.invoke(app, ["data", "select", "--task", "add_item", "--max-tokens", "1000", "--json"])
+    assert ended.exit_code == 0, ended.output
+    plan = json.loads(ended.stdout)
+    assert [row["task"] for row in plan["report"]["tasks"]] == ["add_item"]
+    assert plan["parameters"]["budget"]["max_tokens"] == 1000
+    monkeypatch.setattr("speeddial.flywheel.specialist.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="training needs torch and transformers") as raised:
+        runner.invoke(app, ["train", "add_item"], catch_exceptions=False)
+    assert "speeddial[train]" in raised.value.hint
+    with pytest.raises(NotFound, match="the plan has no task 'play'"):
+        runner.invoke(app, ["train", "play"], catch_exceptions=False)
+    assert not list(folder.glob("train-*"))
 
 
 # ---- the learning curve ----
