@@ -1,4 +1,4 @@
-"""All steps in one: the smallest candidate that passes wins each task, and a kill costs nothing that was done.
+"""All steps in one: the smallest candidate that passes wins each task, and a kill costs nothing.
 
 Training is played: `Steps.train` leaves versions served by scripted models. All other steps are real.
 """
@@ -21,9 +21,10 @@ import pytest
 from gated import PHRASES, Flywheel, flywheel, keep, right, wrong
 
 from speeddial.flywheel.artefact import WORK, Artefact, made
-from speeddial.flywheel.conversion import BEGUN, Converted, Limits, Told, convert, summary
+from speeddial.flywheel.conversion import BEGUN, Converted, Limits, convert, summary
 from speeddial.flywheel.deployment import Deployments
 from speeddial.flywheel.gate import Terms
+from speeddial.flywheel.specialist import Told
 from speeddial.models.scripted import Reply
 from speeddial.record import Record
 
@@ -98,7 +99,7 @@ def test_the_smallest_that_passes_wins_each_task(wheel: Flywheel) -> None:
     ]
     live = Deployments(wheel.folder).live()
     assert live["play"].version != live["weather"].version and live["play"].router == wheel.cluster.path
-    assert {one.step for one in told} >= {"collect", "curate", "cluster", "select", "train", "gate"}
+    assert {one.stage for one in told} >= {"collect", "curate", "cluster", "select", "train", "gate"}
     assert [row[2].partition(":")[0] for row in summary(result.as_dict())] == ["refused", "passed", "passed"]
     events = Deployments(wheel.folder).history()
     again = turned(wheel, steps)
@@ -183,7 +184,7 @@ TURNS = """
         samples = {one.id: one for one in read_samples(newest(folder, "curate").file("kept.jsonl"))}
         wheel = Flywheel(project, record, folder, newest(folder, "cluster"), selected, samples)
         def show(told):
-            print(told.step, told.done, flush=True)
+            print(told.stage, told.done, flush=True)
         asyncio.run(convert(project, record, Played(wheel, {"tiny": right}), terms=Terms(margin=0.05),
                             limits=Limits(), progress=show))
     print("end", flush=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,12 +11,7 @@ from speeddial.cli.output import emit, plain, table, talk
 from speeddial.cli.promote import Margin, Sure
 from speeddial.cli.record import Json
 from speeddial.cli.selection import Expert, Since, Until, User, Workflow, opened, selected
-
-if TYPE_CHECKING:
-    from speeddial.flywheel.conversion import Told
-
-_EVERY = 30.0
-"""Seconds between lines of progress where no terminal shows a moving one."""
+from speeddial.cli.train import Line
 
 
 def register(app: typer.Typer) -> None:
@@ -63,11 +57,13 @@ def convert(
     if through not in THROUGH:
         raise UserError(f"--through {through}: no step", hint=f"one of {', '.join(THROUGH)}")
     limits = Limits(max_tokens=max_tokens, max_minutes=max_minutes)
-    with opened() as (project, record), _Line() as line:
+    with opened() as (project, record), Line() as line:
 
         def agreed(tasks: Sequence[str], stage: str) -> bool:
+            if yes:
+                return True
             line.pause()
-            return yes or _asked(tasks, stage)
+            return _asked(tasks, stage)
 
         result = asyncio.run(
             converted(
@@ -121,7 +117,6 @@ class _Steps:
     async def train(
         self, selected: Any, candidate: str, names: Sequence[str], tokens: int, progress: Any
     ) -> Any:
-        from speeddial.flywheel.conversion import Told
         from speeddial.flywheel.specialist import train
 
         return await train(
@@ -131,35 +126,5 @@ class _Steps:
             names=names,
             candidate=candidate,
             recipe={"max_tokens": tokens},
-            progress=lambda at: progress(Told(step=at.stage, done=at.done, of=at.of, detail=at.detail)),
+            progress=progress,
         )
-
-
-class _Line:
-    """Progress: a moving line on a terminal, else a line at each step and now and then."""
-
-    def __init__(self) -> None:
-        self._console = talk()
-        self._status: Any = self._console.status("starting") if self._console.is_terminal else None
-        self._last, self._step = 0.0, ""
-
-    def __enter__(self) -> _Line:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.pause()
-
-    def pause(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def show(self, told: Told) -> None:
-        count = f"{told.done} of {told.of}" if told.of else ""
-        text = plain(", ".join(part for part in (told.step, count, told.detail) if part))
-        if self._status is not None:
-            self._status.update(text)
-        elif told.step != self._step or time.monotonic() - self._last >= _EVERY:
-            self._last, self._step = time.monotonic(), told.step
-            self._console.print(text)

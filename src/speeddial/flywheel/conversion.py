@@ -22,6 +22,7 @@ from speeddial.flywheel.deployment import STAGES, Deployments, Stage
 from speeddial.flywheel.gate import Terms, gate
 from speeddial.flywheel.promotion import promote, verdicts_of
 from speeddial.flywheel.select import PLAN
+from speeddial.flywheel.specialist import Progress, Told
 from speeddial.flywheel.trials import trials
 from speeddial.project import Project
 from speeddial.record import Record
@@ -36,19 +37,6 @@ THROUGH: tuple[Through, ...] = (
 """The steps in their order, and then the stages."""
 BEGUN = "conversion.json"
 """What a conversion that has not ended is made of."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """How far it is."""
-
-    step: str
-    done: int = 0
-    of: int = 0
-    detail: str = ""
-
-
-Progress = Callable[[Told], None]
 
 
 class Steps(Protocol):
@@ -121,7 +109,7 @@ async def convert(
     wanted = THROUGH.index(through)
 
     def step(name: str, make: Callable[[], Artefact]) -> Artefact:
-        progress(Told(step=name))
+        progress(Told(stage=name))
         began = time.perf_counter()
         artefact = make()
         _note(result, name, artefact, began)
@@ -197,7 +185,7 @@ async def _tried(
 ) -> list[str]:
     """Train a candidate and hold it to the gate; gives the tasks that a larger one may still help."""
     folder = record.folder / FOLDER
-    progress(Told(step="train", detail=candidate))
+    progress(Told(stage="train", detail=candidate))
     began = time.perf_counter()
     version = await steps.train(selected, candidate, names, limits.max_tokens - result.tokens, progress)
     _note(result, "train", version, began)
@@ -215,7 +203,7 @@ async def _tried(
         held,
         folder,
         terms,
-        progress=lambda done, of: progress(Told(step="gate", done=done, of=of, detail=candidate)),
+        progress=lambda done, of: progress(Told(stage="gate", done=done, of=of, detail=candidate)),
     )
     _note(result, "gate", made, began)
     verdicts = verdicts_of(made)
@@ -296,7 +284,7 @@ def _note(result: Converted, step: str, artefact: Artefact, began: float) -> Non
 
 
 def _detail(progress: Progress, step: str) -> Callable[[str], None]:
-    return lambda detail: progress(Told(step=step, detail=detail))
+    return lambda detail: progress(Told(stage=step, detail=detail))
 
 
 def summary(result: Mapping[str, Any]) -> list[list[str]]:
