@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from gated import PHRASES, Flywheel, flywheel, keep, right, wrong
 
+from speeddial.errors import UserError
 from speeddial.flywheel.artefact import WORK, Artefact, made
 from speeddial.flywheel.conversion import BEGUN, Converted, Limits, convert, summary
 from speeddial.flywheel.deployment import Deployments
@@ -129,6 +130,20 @@ def test_no_candidate_is_begun_when_all_is_used_up(wheel: Flywheel) -> None:
     steps = Played(wheel, {"tiny": only_weather, "lora": right})
     result = turned(wheel, steps, limits=Limits(max_tokens=1))
     assert len(steps.trained) == 1 and result.stopped == "1 tokens of 1 are used up"
+
+
+def test_what_passed_serves_though_a_larger_ones_training_fails(wheel: Flywheel) -> None:
+    class Fails(Played):
+        async def train(self, selected: Artefact, candidate: str, *rest: Any) -> Artefact:
+            if candidate == "lora":
+                raise UserError("the time was up", hint="the same command goes on from there")
+            return await super().train(selected, candidate, *rest)
+
+    result = turned(wheel, Fails(wheel, {"tiny": only_weather, "lora": right}))
+    assert result.stopped == "lora: the time was up"
+    assert set(Deployments(wheel.folder).live()) == {"weather"}
+    with pytest.raises(UserError, match="the time was up"):
+        turned(wheel, Fails(wheel, {"lora": right}))
 
 
 def test_without_leave_it_stays_in_shadow(wheel: Flywheel) -> None:

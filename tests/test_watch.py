@@ -13,6 +13,7 @@ from speeddial.flywheel.artefact import Artefact, made
 from speeddial.flywheel.deployment import Deployments, Limits
 from speeddial.flywheel.watch import Rate, Watched, watch
 from speeddial.record import Record
+from speeddial.server.recording import WORKFLOW
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +39,22 @@ def passed(wheel: Flywheel, version: Artefact) -> Artefact:
 
 
 def exchange(
-    record: Record,
+    wheel: Flywheel,
     *,
     stage: str,
     served: bool,
     agree: bool = True,
     confidence: float = 0.9,
     task: str = "play",
-    asked: bool = True,
+    version: str = "",
+    why: str = "unsure",
 ) -> int:
     """A run as the proxy writes it; gives the specialist's decode."""
-    by = task if served else ""
-    run = record.begin_run(
-        "play x", workflow="proxy", settings={"task": task, "stage": stage, "served_by": by}
-    )
+    record = wheel.record
+    there = Deployments(wheel.folder).live().get(task)
+    about = {"task": task, "stage": stage, "version": version or (there.version if there else "")}
+    about |= {"served_by": task} if served else {"served_by": "large model", "why": why}
+    run = record.begin_run("play x", workflow=WORKFLOW, settings=about)
     call = {"name": task, "arguments": {ARGUMENTS[task]: "x"}}
     other = {"name": task, "arguments": {ARGUMENTS[task]: "y"}}
 
@@ -65,10 +68,11 @@ def exchange(
     own = 0
     if stage == "shadow":
         decode("", call, None)
-        own = decode(task, call if agree else other, confidence, "shadow")
-    elif asked:
+        record.finish_run(run, "done")
+        return decode(task, call if agree else other, confidence, "shadow")
+    if served or why == "unsure":
         own = decode(task, call, confidence)
-    if stage != "shadow" and not served:
+    if not served:
         decode("", call, None)
     record.finish_run(run, "done")
     return own
@@ -93,12 +97,12 @@ def test_a_good_shadow_goes_on_when_it_has_shown_enough(story: Flywheel, deploym
     version = story.version("good", right)
     deployments.promote(version, ["play"], stage="shadow", gate=passed(story, version))
     for number in range(20):
-        exchange(story.record, stage="shadow", served=False, agree=number != 3)
+        exchange(story, stage="shadow", served=False, agree=number != 3)
     waiting = look(story, deployments, auto=True)
     assert (waiting.state, waiting.asked, waiting.served) == ("waiting", 20, 20)
     assert deployments.live()["play"].stage == "shadow"
     for number in range(100):
-        exchange(story.record, stage="shadow", served=False, confidence=0.2 if number < 10 else 0.9)
+        exchange(story, stage="shadow", served=False, confidence=0.2 if number < 10 else 0.9)
     told = look(story, deployments)
     assert told.state == "ready" and "speeddial promote play --stage canary" in told.reason
     assert (told.asked, told.served) == (120, 110) and told.rates[1].bad == 1
@@ -112,7 +116,7 @@ def test_a_good_shadow_goes_on_when_it_has_shown_enough(story: Flywheel, deploym
 def test_what_was_forced_goes_on_by_hand_only(story: Flywheel, deployments: Deployments) -> None:
     deployments.promote(story.version("good", right), ["play"], stage="shadow", gate=None)
     for _ in range(100):
-        exchange(story.record, stage="shadow", served=False)
+        exchange(story, stage="shadow", served=False)
     assert look(story, deployments, auto=True).state == "ready"
     assert deployments.live()["play"].stage == "shadow"
 
@@ -121,7 +125,7 @@ def test_a_shadow_that_differs_is_taken_off(story: Flywheel, deployments: Deploy
     version = story.version("good", right)
     deployments.promote(version, ["play"], stage="shadow", gate=None, limits=Limits(disagreed=0.1))
     for number in range(60):
-        exchange(story.record, stage="shadow", served=False, agree=number % 3 != 0)
+        exchange(story, stage="shadow", served=False, agree=number % 3 != 0)
     told = look(story, deployments)
     assert told.state == "rolled back" and told.reason.startswith("disagreed 20 of 60")
     assert deployments.live() == {}
@@ -132,7 +136,7 @@ def test_a_live_expert_that_people_correct_is_rolled_back(story: Flywheel, deplo
     before, worse = story.version("good", right), story.version("worse", right)
     deployments.promote(before, ["play"], stage="full", gate=None)
     deployments.promote(worse, ["play"], stage="full", gate=None, limits=Limits(corrected=0.05))
-    rows = [exchange(story.record, stage="full", served=True) for _ in range(60)]
+    rows = [exchange(story, stage="full", served=True) for _ in range(60)]
     assert look(story, deployments).state == "steady"
     for row in rows[:10]:
         corrected = {"name": "play", "arguments": {"song": "z"}}
@@ -151,9 +155,10 @@ def test_a_live_expert_that_is_rarely_sure_is_rolled_back(story: Flywheel, deplo
     version = story.version("good", right)
     deployments.promote(version, ["play"], stage="canary", share=0.5, gate=None, limits=Limits(escalated=0.3))
     for number in range(80):
-        exchange(story.record, stage="canary", served=number % 2 == 0)
-        exchange(story.record, stage="canary", served=False, asked=False)
-        exchange(story.record, stage="canary", served=False, task="weather")
+        exchange(story, stage="canary", served=number % 2 == 0)
+        exchange(story, stage="canary", served=False, why="conversation")
+        exchange(story, stage="full", served=True, version="another")
+        exchange(story, stage="canary", served=False, task="weather")
     told = look(story, deployments)
     assert (told.asked, told.served, told.state) == (80, 40, "rolled back")
     assert "escalated 40 of 80" in told.reason and deployments.live() == {}
@@ -164,5 +169,5 @@ def test_chance_alone_rolls_nothing_back(story: Flywheel, deployments: Deploymen
     version = story.version("good", right)
     deployments.promote(version, ["play"], stage="full", gate=None, limits=Limits(escalated=0.3))
     for number in range(10):
-        exchange(story.record, stage="full", served=number % 2 == 0)
+        exchange(story, stage="full", served=number % 2 == 0)
     assert look(story, deployments).state == "steady"

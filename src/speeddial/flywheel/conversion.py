@@ -142,9 +142,16 @@ async def convert(
         if why := _spent(result, limits):
             result.stopped = why
             break
-        left = await _tried(
-            project, record, steps, selected, candidate["name"], left, result, terms, limits, wanted, progress
-        )
+        try:
+            left = await _tried(
+                *(project, record, steps, selected, candidate["name"], left),
+                *(result, terms, limits, wanted, progress),
+            )
+        except UserError as error:
+            # What a smaller one passed with serves all the same; the same command goes on with this one.
+            if not any(row["passed"] for row in result.tasks.values()):
+                raise
+            result.stopped = f"{candidate['name']}: {error.message}"
     if wanted > 5:
         stage: Stage = STAGES[wanted - 6]
         _promoted(project, Deployments(folder), result, stage, share, agreed)
