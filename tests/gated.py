@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ class Flywheel:
         threshold: float = 0.5,
         calibrated: bool = True,
         licence: str = "CC0-1.0",
+        tasks: Sequence[str] = tuple(PHRASES),
     ) -> Artefact:
         """What training leaves, served by a script.
 
@@ -114,7 +115,7 @@ class Flywheel:
         Scripted.register(name, say)
 
         def make(draft: Path) -> dict[str, Any]:
-            for task in PHRASES:
+            for task in tasks:
                 folder = draft / "experts" / task
                 folder.mkdir(parents=True)
                 card = [
@@ -138,10 +139,12 @@ class Flywheel:
                     "targets": [{**target, "threshold": threshold if calibrated else None}],
                 }
                 (folder / "calibration.json").write_text(json.dumps(calibration), encoding="utf-8")
-            tasks = [{"task": task, "expert": task} for task in PHRASES]
-            return {"tasks": tasks, "licence": licence, "candidate": name, "tokens": 1, "seconds": 1.0}
+            rows = [{"task": task, "expert": task} for task in tasks]
+            return {"tasks": rows, "licence": licence, "candidate": name, "tokens": 1, "seconds": 1.0}
 
-        return made(self.folder, "train", {"select": self.select.sha256}, {"name": name}, make)
+        return made(
+            self.folder, "train", {"select": self.select.sha256}, {"name": name, "tasks": [*tasks]}, make
+        )
 
 
 def answering(

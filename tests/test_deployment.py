@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def test_a_version_goes_through_its_stages_and_back(tmp_path: Path) -> None:
     top = deployments.live()["alarm"]
     assert (top.version, top.stage, top.share, top.limits.corrected) == (two.sha256, "canary", 0.2, 0.1)
     assert top.before == first, "what the canary leaves is the former version's"
-    assert deployments.rollback("alarm", reason="worse") == first
+    back = deployments.rollback("alarm", reason="worse")
+    assert back is not None and back == replace(first, since=deployments.history()[-1].at)
     assert deployments.rollback("alarm", reason="worse too") is None
     assert deployments.live() == {}
     with pytest.raises(NotFound, match="no version serves"):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from speeddial.cli import (
+    convert,
     datasets,
     evaluation,
     export,
@@ -14,6 +15,7 @@ from speeddial.cli import (
     flywheel,
     models,
     project,
+    promote,
     record,
     redactions,
     replay,
@@ -64,6 +66,8 @@ for topic in (
     datasets,
     flywheel,
     train,
+    promote,
+    convert,
     view,
     serve,
     models,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -92,7 +92,7 @@ class Deployment:
     share: float
     """Of the traffic: 0 at shadow, 1 at full."""
     since: str
-    """ISO 8601, UTC; of the stage."""
+    """ISO 8601, UTC; when it came to this stage, or back to it."""
     reason: str
     router: Path | None = None
     """Folder of the `cluster` artefact whose classifier knows the task; deployed and rolled back with it."""
@@ -282,7 +282,8 @@ def fold(events: Sequence[Event], folder: Path) -> dict[str, Deployment]:
             before = there.before if there and there.version == event.version else there
             live[event.task] = _deployment(event, folder, before)
         elif there is not None and there.before is not None:
-            live[event.task] = there.before
+            # What the one on top did meanwhile is not held against it.
+            live[event.task] = replace(there.before, since=event.at)
         else:
             live.pop(event.task, None)
     return live

@@ -131,6 +131,8 @@ class Trial:
     """Whether the samples are of the project's own expert of this name, whose place it is to take."""
     obstacle: str = ""
     """Why it cannot pass, whatever it answers."""
+    hopeless: bool = False
+    """Whether no other version could pass either."""
 
 
 async def gate(

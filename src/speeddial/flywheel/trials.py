@@ -21,13 +21,13 @@ from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.deployment import CARD, EXPERTS, Deployment, Deployments, tasks_of
 from speeddial.flywheel.gate import Incumbent, Terms, Trial
 from speeddial.flywheel.noninferiority import least_cases
+from speeddial.flywheel.rows import opens
 from speeddial.flywheel.sample import Sample, read_samples
+from speeddial.flywheel.select import PLAN
 from speeddial.flywheel.texts import TextClassifier
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.record.export.report import UNKNOWN
-
-PLAN = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,7 @@ def trials(
         cases = [sample for sample, to in zip(held.tests, held.routed, strict=True) if to == task]
         own = [sample for sample in held.tests if held.tasks.get(sample.id) == task]
         asked = Counter(sample.expert for sample in own).most_common(1)
+        obstacle = _schemas(own, held.definitions, current) or _size(cases, terms)
         home = name in project.experts and bool(asked) and asked[0][0] == name
         found.append(
             Trial(
@@ -87,10 +88,8 @@ def trials(
                 own=frozenset(sample.id for sample in own),
                 incumbent=_incumbent(version, live.get(task), project.experts[name] if home else None),
                 home=home,
-                obstacle=_licence(version)
-                or _schemas(own, held.definitions, current)
-                or _size(cases, terms)
-                or _calibration(expert, terms),
+                obstacle=obstacle or _licence(version) or _calibration(expert, terms),
+                hopeless=bool(obstacle),
             )
         )
     return found
@@ -104,7 +103,7 @@ def held_out(select: Artefact, folder: Path) -> HeldOut:
     plan = json.loads(select.file(PLAN).read_text(encoding="utf-8"))
     # Requests of no task that is trained will come to the router too.
     held = {name for row in [*plan["tasks"], plan["refused"]] for name in row["test"]}
-    tests = [sample for sample in samples if sample.id in held and _opens(sample)]
+    tests = [sample for sample in samples if sample.id in held and opens(sample.messages)]
     rest = [sample for sample in samples if sample.id not in held and sample.id in tasks]
     definitions: dict[str, Mapping[str, Any]] = {}
     for sample in sorted(samples, key=lambda sample: sample.created):
@@ -123,12 +122,6 @@ def shown_now(record: Record) -> dict[str, Mapping[str, Any]]:
     ):
         shown.update({tool["name"]: tool for tool in json.loads(row["body"])})
     return shown
-
-
-def _opens(sample: Sample) -> bool:
-    """Whether a request begins its conversation; later ones are not a specialist's."""
-    roles = [one["role"] for one in sample.messages if one["role"] not in ("system", "developer")]
-    return roles == ["user"]
 
 
 def _routed(rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sample]) -> list[str]:

@@ -31,6 +31,10 @@ from speeddial.record.selection import Selection
 
 SURE = 0.99
 WORKFLOW = "proxy"
+SHADOW = "shadow"
+"""Reason of a decode that was made beside the answer that was used."""
+_NOT_ITS = frozenset({"stage", "conversation", "demands", "busy"})
+"""Why the large model answered that says nothing about the version: it is never asked such requests."""
 State = Literal["rolled back", "advanced", "ready", "waiting", "steady"]
 
 
@@ -171,35 +175,37 @@ class _Counts:
 
 def _counted(record: Record, there: Deployment) -> _Counts:
     counts, served = _Counts(), list[int]()
-    expert = Expert.from_card(there.folder / CARD) if there.stage == "shadow" else None
+    expert = Expert.from_card(there.folder / CARD)
     for told, rows in _exchanges(record, there):
-        own = [row for row in rows if row.expert == there.expert]
-        if not own:
-            continue  # the share of a canary that it was not asked
-        counts.asked += 1
-        if expert is not None:
-            if _sure(expert, own[-1]):
-                others = [row for row in rows if row.expert != there.expert]
+        if there.stage == "shadow":
+            beside = next((at for at, row in enumerate(rows) if row.reason == SHADOW), 0)
+            if not beside:
+                continue  # not asked, or not yet
+            counts.asked += 1
+            if _sure(expert, rows[-1]):
                 counts.served += 1
-                counts.disagreed += not any(_agree(own[-1], other) for other in others[-1:])
-        elif told.get("served_by") == there.expert:
-            counts.served += 1
-            served.append(own[-1].id)
+                counts.disagreed += not _agree(rows[beside - 1], rows[-1])
+        elif told.get("why") not in _NOT_ITS:
+            counts.asked += 1
+            if told.get("served_by") == there.expert:
+                counts.served += 1
+                served += [row.id for row in rows if row.expert == there.expert][-1:]
     counts.corrected = len(record.feedback.corrections(served))
     return counts
 
 
 def _exchanges(record: Record, there: Deployment) -> Iterator[tuple[Mapping[str, Any], list[InteractionRow]]]:
-    """Settings and decodes of the runs of this task since the version came to its stage."""
+    """Settings and decodes of the runs that were this version's turn since it came to its stage."""
     since = Selection(workflow=WORKFLOW, since=datetime.fromisoformat(there.since))
     where, parameters = since.where_run()
     rows = record.database.read(
         f"SELECT id, settings FROM runs WHERE {where} AND status IN ('done', 'failed') ORDER BY id",
         parameters,
     )
+    wanted = {"task": there.task, "version": there.version, "stage": there.stage}
     for row in rows:
         told = json.loads(row["settings"])
-        if told.get("task") == there.task and told.get("stage") == there.stage:
+        if wanted.items() <= told.items():
             yield told, list(record.interactions(run=row["id"], kinds=("model",)))
 
 
