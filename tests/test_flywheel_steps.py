@@ -227,9 +227,10 @@ def test_what_is_right_is_kept() -> None:
 
 def test_a_call_that_breaks_its_schema_is_left_out() -> None:
     bad = sample(900, "weather in Oslo for 2 days", "get_weather", city="Oslo", days="2")
-    failed = sample(901, "x", "", {"error": "HTTP 500"})
-    found = reasons([*traffic(60), bad, failed])
-    assert (found["900"], found["901"]) == ("schema", "no answer")
+    failed = sample(901, "x", "", {"error": "HTTP 500: not JSON"})
+    unread = sample(902, "y", "", {"error": "play: out of its bounds", "whole": True})
+    found = reasons([*traffic(60), bad, failed, unread])
+    assert [found[name] for name in ("900", "901", "902")] == ["schema", "no answer", "schema"]
 
 
 def test_a_value_that_nobody_said_is_left_out_unless_a_person_vouches() -> None:
