@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -189,6 +190,7 @@ def record(tmp_path: Path) -> Iterator[Record]:
 
 
 def keep(record: Record, text: str, parsed: Any, status: str = "exact", **more: Any) -> int:
+    time.sleep(0.002)  # ids tell milliseconds apart, no less
     run = record.begin_run(text, workflow="proxy")
     asked = record.start_interaction(
         run, "model", model="large", messages=[{"role": "user", "content": text}], tools=TOOLS
