@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from speeddial.errors import UserError
-from speeddial.flywheel.artefact import MANIFEST
+from speeddial.flywheel.artefact import MANIFEST, WORK
 from speeddial.flywheel.deployment import Deployment, Deployments
 from speeddial.workspace import write_whole
 
 _RUN = re.compile(rb"\d{8}-\d{9}-[0-9a-p]{6,}")
 _TEXTS = frozenset({".json", ".jsonl", ".md", ".toml"})
-_WORK = ".work"
 _GOING = ".erased."
 """Begins the name of a folder that is being deleted."""
 _LATER = "erased.json"
@@ -51,7 +50,7 @@ def reached(folder: Path, gone: Gone) -> Reached:
     """
     if not folder.is_dir():
         return Reached()
-    units = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != _WORK]
+    units = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != WORK]
     made_of = {path: _inputs(path) for path in units}
     hashes = {path: own for path, (own, _) in made_of.items()}
     later = _later(folder)
@@ -83,7 +82,7 @@ def forget(folder: Path, gone: Gone) -> Reached:
                 path = path.rename(folder / f"{_GOING}{name}")
             shutil.rmtree(path)
         if found.gone or found.serving:
-            shutil.rmtree(folder / _WORK, ignore_errors=True)
+            shutil.rmtree(folder / WORK, ignore_errors=True)
     except OSError as error:
         raise UserError(
             f"{folder} could not be erased: {error.strerror}", hint="call again to go on"
