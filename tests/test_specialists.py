@@ -267,7 +267,9 @@ def test_what_it_can_honour_it_answers(house: House, proxy: ProxyServer, more: d
 
 def test_several_calls(house: House, ask: Ask) -> None:
     both = [ToolCall("get_weather", {"city": city}).as_dict() for city in ("Oslo", "Rome")]
-    house.deploy(lambda request: Reply(request.contract.dump({"calls": both}), confidence=0.9), calls="several")
+    house.deploy(
+        lambda request: Reply(request.contract.dump({"calls": both}), confidence=0.9), calls="several"
+    )
     _, got = ask("weather in Oslo and in Rome?")
     calls = got.choices[0].message.tool_calls
     assert house.told()["served_by"] == "get_weather", house.rows()[-1].reason
