@@ -46,7 +46,7 @@ PHRASES = {
         "bring the {thing} from {source} to {target}",
     ),
 }
-SHARES = {"get_weather": 3, "play_song": 3, "add_to_list": 3, POISONED: 2}
+SHARES = {"get_weather": 3, "play_song": 3, "add_to_list": 3, POISONED: 1}
 
 
 def invented(requests: int, unseen: int, *, seed: int = 7) -> Story:
