@@ -3,7 +3,8 @@
     python -m examples.convert_agent.convert [DATA] --work FOLDER
 
 DATA holds ``snips/`` and ``hwu64/``; without it, made-up requests of four tools take its place. Everything is
-kept in the folder, so a story that was killed goes on where it was: what is done is found done.
+kept in the folder, so a story that was killed goes on where it was: what is done is found done. Options that
+are not known here go to `speeddial flywheel`, as ``--margin 0.05`` does.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.convert_agent.agent import answered
-from examples.convert_agent.invented import invented
+from examples.convert_agent.invented import REQUESTS, UNSEEN, invented
 from examples.convert_agent.score import report, shown
 from examples.convert_agent.story import Story, Turn
 
@@ -53,13 +54,19 @@ class Conversion:
         self._options = tuple(options)
         self.project = work / "project"
 
-    def run(self) -> dict[str, Any]:
-        """Play what is left of the story; gives the report."""
+    def run(self, *, compare: bool = True) -> dict[str, Any]:
+        """Play what is left of the story; gives the report.
+
+        Args:
+            compare: whether the same model is trained again, on all that was recorded.
+        """
         self.phase("tell", self._tell)
         self.phase("record", lambda: self._traffic("traffic"))
         self.phase("flywheel", self._flywheel)
         self.phase("replay", lambda: self._traffic("unseen"))
         self.phase("ledger", lambda: self._json("ledger", "--json"))
+        if compare:
+            self.phase("compare", self._compare)
         return self.phase("report", lambda: report(self.work))
 
     def phase(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
@@ -109,7 +116,17 @@ class Conversion:
         return {"requests": len(answered(out))}
 
     def _flywheel(self) -> dict[str, Any]:
-        return self._json("flywheel", "--yes", "--json", *self._options)
+        """All its steps; what has passed serves all of its requests at once."""
+        found = self._json("flywheel", "--workflow", "proxy", "--yes", "--json", *self._options)
+        # A phase has seconds of its own.
+        return {**found, "seconds of training": found["seconds"]}
+
+    def _compare(self) -> dict[str, Any]:
+        command = [sys.executable, "-m", "examples.convert_agent.compare"]
+        told: dict[str, Any] = json.loads(
+            run([*command, str(self.work / "story" / "truth.jsonl")], cwd=self.project)
+        )
+        return told
 
     def _json(self, *words: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(run([*SPEEDDIAL, *words], cwd=self.project))
@@ -119,10 +136,15 @@ class Conversion:
 PROJECT = """\
 [tool.speeddial]
 workspace = "workspace"
+machine_price = 0.1  # US dollars an hour, two cores
 
 [tool.speeddial.licences]
 # Under which the large model's answers come: SNIPS is CC0-1.0, HWU64 CC-BY-4.0.
 large = "CC-BY-4.0"
+
+[tool.speeddial.prices]
+# US dollars per million tokens in and out, of a large model of 2026.
+large = "1.25/10"
 """
 
 
@@ -189,13 +211,17 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--requests", type=int, default=0, help="of the traffic; 0 takes all there are")
     parser.add_argument("--unseen", type=int, default=0)
+    parser.add_argument("--no-compare", action="store_true", help="do not train on the raw record as well")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options, words = parser.parse_known_args()
     if options.data is None:
-        story = invented(options.requests or 2000, options.unseen or 400)
+        story: Story = invented(options.requests or REQUESTS, options.unseen or UNSEEN)
     else:
         story = Story.of(options.data, requests=options.requests, unseen=options.unseen)
-    found = Conversion(story, options.work.resolve(), told=lambda line: print(line, file=sys.stderr)).run()
+    conversion = Conversion(
+        story, options.work.resolve(), options=words, told=lambda line: print(line, file=sys.stderr)
+    )
+    found = conversion.run(compare=not options.no_compare)
     print(json.dumps(found, indent=1) if options.json else shown(found))
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from examples.convert_agent.story import Spoiling, Story, Turn
 
 POISONED = "move_thing"
+REQUESTS, UNSEEN = 3000, 300
+"""Enough that three tasks can be shown to be right: 99 % takes 300 answers without a wrong one."""
 CITIES = (
     "oslo rome lima cairo quito paris minsk osaka perth tunis bern riga turin porto delhi lagos accra hanoi"
     " seoul tokyo milan lyon ghent malmo cork leeds dakar rabat miami austin boise tampa"

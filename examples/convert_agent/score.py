@@ -28,11 +28,17 @@ def report(work: Path) -> dict[str, Any]:
     ]
     artefacts = next((work / "project").rglob(FOLDER))
     curated = newest(artefacts, "curate")
-    return {
+    found: dict[str, Any] = {
         "curation": curation(curated, truth),
         "tasks": tasks(curated, newest(artefacts, "cluster"), truth),
+        "training": training(_phase(work, "flywheel")),
         "served": served(work, truth),
+        "ledger": accounts(work),
     }
+    if (work / "compare.json").exists():
+        found["compare"] = _phase(work, "compare")
+    phases = ("record", "flywheel", "replay")
+    return found | {"seconds": {name: _phase(work, name)["seconds"] for name in phases}}
 
 
 def curation(curated: Artefact, truth: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -112,6 +118,47 @@ def served(work: Path, truth: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         ),
         "by task": {task: _figures(counted) for task, counted in sorted(by_task.items())},
     }
+
+
+def training(flywheel: Mapping[str, Any]) -> dict[str, Any]:
+    """What was trained, and what the gate said of it."""
+    return {
+        "tokens": flywheel["tokens"],
+        "minutes": round(flywheel["seconds of training"] / 60, 1),
+        "stopped": flywheel["stopped"],
+        "by task": {
+            row["task"]: {name: row[name] for name in ("candidate", "passed", "stage", "reason")}
+            for row in flywheel["tasks"]
+        },
+    }
+
+
+def accounts(work: Path) -> dict[str, Any]:
+    """What the ledger says, beside what agent and large model counted themselves."""
+    total = _phase(work, "ledger")["total"]
+    answers = answered(work / "unseen.answers.jsonl").values()
+    log = (work / "unseen.teacher.jsonl").read_text(encoding="utf-8").splitlines()
+    return {
+        "calls": total["calls"],
+        "served by specialists": total["served"],
+        **{
+            name: {end: round(total[name][end], 4) for end in ("low", "value", "high")}
+            for name in ("served_share", "tokens_share", "cost_share")
+            if total[name]
+        },
+        "training cost": total["training_cost"],
+        "calls until paid": total["break_even"] and round(total["break_even"]["value"]),
+        "the agent's count": {
+            "calls": len(answers),
+            "served by specialists": sum(answer["model"] != MODEL for answer in answers),
+        },
+        "the large model's count": {"calls": len(log)},
+    }
+
+
+def _phase(work: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((work / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _figures(counted: Mapping[str, int]) -> dict[str, Any]:
