@@ -131,7 +131,7 @@ def train(
                 selected = improve(record, folder, project, tasks[0], progress=status.update)
         else:
             selected = newest(folder, "select") if plan is None else Artefact.open(plan)
-        with _Line() as line:
+        with Line() as line:
             made = asyncio.run(
                 trained(selected, folder, project, names=tasks or (), candidate=candidate, progress=line.show)
             )
@@ -159,7 +159,7 @@ def _tell(made: Artefact, json: bool) -> None:
         )
 
 
-class _Line:
+class Line:
     """The progress of a training: a moving line on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
@@ -167,12 +167,16 @@ class _Line:
         self._terminal = talk().is_terminal
         self._last, self._stage = 0.0, ""
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> Line:
         if self._terminal:
             self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Take the moving line away, so that something can be asked."""
         if self._terminal:
             self._status.stop()
 
