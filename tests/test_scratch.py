@@ -16,11 +16,12 @@ pytest.importorskip("transformers")
 
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import UserError
 from speeddial.flywheel.dataset import ChatEncoder, read_examples
-from speeddial.flywheel.scratch import Recipe, main, train
+from speeddial.flywheel.scratch import EMBEDDINGS, Recipe, main, train
 from speeddial.flywheel.vocabulary import train_tokenizer
 from speeddial.messages import Message, compact_json
 from speeddial.models import Model, Request, load_model
@@ -197,6 +198,31 @@ def test_learning_the_requests_too_changes_what_is_learnt(data: Path, tmp_path: 
         train([data], tmp_path / str(weight), recipe, device="cpu")
         losses[weight] = load_file(tmp_path / str(weight) / "model.safetensors")["model.norm.weight"]
     assert not torch.equal(losses[0.0], losses[0.5])
+
+
+def test_a_model_begins_with_the_layers_of_another_and_the_tokens_that_both_know(
+    data: Path, tmp_path: Path
+) -> None:
+    begun = train([data], tmp_path / "begun", SHORT, device="cpu").folder
+    still = replace(SHORT, steps=1, lr=0.0, vocabulary=400)
+    made = train([data], tmp_path / "made", still, init=begun, device="cpu").folder
+    before, after = (load_file(folder / "model.safetensors") for folder in (begun, made))
+    known, own = (Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab() for folder in (begun, made))
+    assert len(own) < len(known)
+    for name, value in after.items():
+        if name == EMBEDDINGS:
+            assert all(
+                torch.equal(value[own[token]], before[name][known[token]]) for token in own if token in known
+            )
+        else:
+            assert torch.equal(value, before[name])
+    with pytest.raises(UserError, match="a model of other sizes"):
+        train([data], tmp_path / "wider", replace(still, layers=3), init=begun, device="cpu")
+
+
+def test_the_budget_of_tokens_shortens_the_schedule(data: Path, tmp_path: Path) -> None:
+    short = train([data], tmp_path / "short", replace(SHORT, steps=0, max_tokens=2500), device="cpu")
+    assert json.loads((short.folder / "training.json").read_text())["tokens"] < 3500
 
 
 def test_what_a_user_says_is_marked_in_a_row(data: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from speeddial.card import _NAME
+from speeddial.cli.app import app
 from speeddial.errors import NotFound, UserError
 from speeddial.expert import Expert
 from speeddial.flywheel.artefact import WORK, Artefact, made
-from speeddial.flywheel.candidate import Budget, candidates, named
+from speeddial.flywheel.candidate import Budget, Candidate, candidates, named
 from speeddial.flywheel.cluster import ASSIGNED, TASKS
 from speeddial.flywheel.curate import KEPT
+from speeddial.flywheel.curve import Point, fit
 from speeddial.flywheel.evaluate import alone
 from speeddial.flywheel.narrow import narrow
 from speeddial.flywheel.rows import PROMPT, Form, part_of, rows_of
 from speeddial.flywheel.sample import Sample, write_samples
-from speeddial.flywheel.select import PLAN, expert_name, planned, select
+from speeddial.flywheel.select import PLAN, expert_name, improve, planned, select
+from speeddial.flywheel.swap import swapped
+from speeddial.flywheel.versioncard import with_values, write_experts
 from speeddial.project import Project
+from speeddial.record import Record
 from speeddial.run import Runner
 from speeddial.settings import Settings
 
@@ -149,6 +156,27 @@ def test_an_argument_that_is_often_reworded_stays_free() -> None:
     )
 
 
+def test_values_are_exchanged_where_they_stand_and_nothing_else_is() -> None:
+    samples = requests(60)
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    again = list(swapped(samples, tight, 3))
+    assert len(again) == len({one.id for one in again}) == 180
+    assert again == list(swapped(samples, tight, 3))
+    assert len({one.request for one in again}) > len({one.request for one in samples})
+    rows = rows_of(again, Form(tight))
+    assert len(rows.rows) == 180, rows.left_out  # every value is said in its new request
+    items = {one.calls[0]["arguments"]["item"] for one in samples if one.task == "add_item"}
+    for one in again:
+        (call,) = one.calls
+        if one.task == "add_item":
+            assert call["arguments"]["item"] in items
+            assert one.request == f"put {call['arguments']['item']} on the {call['arguments']['list']} list"
+        else:
+            assert call["arguments"]["mood"] == "gloomy"  # nobody says it, so nobody exchanges it
+    twice = sample(1, "put figs and figs on the figs list", "add_item", item="figs")
+    assert [one.request for one in swapped([twice], tight, 2)] == [twice.request] * 2
+
+
 def test_what_was_said_before_may_decide_so_later_turns_are_left_out() -> None:
     later = sample(1, "and pears", "add_item", item="pears")
     said = [{"role": "user", "content": "put figs there"}, {"role": "assistant", "content": "Done."}]
@@ -246,6 +274,80 @@ def test_a_plan_is_found_again_and_names_its_inputs(make_project: MakeProject, t
     assert body["candidates"][0]["name"] == "tiny"
 
 
+def test_the_command_plans_and_training_names_the_extra_that_it_needs(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project()
+    (root / "speeddial.toml").write_text('[licences]\nlarge = "CC0-1.0"\n', encoding="utf-8")
+    monkeypatch.chdir(root)
+    folder = root / "workspace" / ".speeddial" / "flywheel"
+    clustered(folder, requests(300))
+    runner = CliRunner()
+    ended = runner.invoke(app, ["data", "select", "--task", "add_item", "--max-tokens", "1000", "--json"])
+    assert ended.exit_code == 0, ended.output
+    plan = json.loads(ended.stdout)
+    assert [row["task"] for row in plan["report"]["tasks"]] == ["add_item"]
+    assert plan["parameters"]["budget"]["max_tokens"] == 1000
+    monkeypatch.setattr("speeddial.flywheel.specialist.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="training needs torch and transformers") as raised:
+        runner.invoke(app, ["train", "add_item"], catch_exceptions=False)
+    assert "speeddial[train]" in raised.value.hint
+    with pytest.raises(NotFound, match="the plan has no task 'play'"):
+        runner.invoke(app, ["train", "play"], catch_exceptions=False)
+    assert not list(folder.glob("train-*"))
+
+
+# ---- the learning curve ----
+
+
+def test_a_power_law_is_found_and_leads_to_the_rows_that_a_target_takes() -> None:
+    law = fit([Point(rows, 0, 2.0 * rows**-0.5) for rows in (100, 200, 400)])
+    assert law is not None
+    assert (round(law.scale, 3), round(law.exponent, 3)) == (2.0, 0.5)
+    assert 1590 <= law.rows(0.05) <= 1610
+
+
+@pytest.mark.parametrize("errors", [(0.5, 0.5, 0.5), (0.2, 0.3, 0.4), (0.0, 0.0, 0.0), (1.0, 1.0, 0.9)])
+def test_error_that_does_not_fall_leads_nowhere(errors: tuple[float, ...]) -> None:
+    assert fit([Point(100 * 2**number, 0, error) for number, error in enumerate(errors)]) is None
+
+
+# ---- a version of the project's own expert ----
+
+
+def test_an_experts_new_version_is_its_own_folder_with_other_weights(tmp_path: Path) -> None:
+    project = Project(Path(__file__).resolve().parents[1])
+    expert = project.expert("organizer")
+    form = Form.of_expert(expert, project.tools)
+    one = Candidate(name="lora", kind="lora", model=expert.model, parameters=1, memory=1.0)
+    row = {"task": "organizer", "expert": "organizer", "tools": list(expert.tools)}
+    assert expert.adapter is not None
+    (tmp_path / "adapter").symlink_to(expert.adapter.resolve())
+    trained = {"data": {"sha256": "sha256:0123456789abcdef"}}
+    (card,) = write_experts(tmp_path / "experts", [row], form, one, trained, expert)
+    made = Expert.from_card(card)
+    assert (made.version, made.threshold, made.tools) == ("0123456789ab", 1.0, expert.tools)
+    assert made.prompt == expert.prompt and made.calibration is None
+    assert made.adapter is not None and made.adapter.resolve() == expert.adapter.resolve()
+    said = sample(1, "remind me to call Ann", "refuse", reason="no")
+    assert form.row(said)["messages"][0]["content"] == expert.prompt
+
+
+def test_an_expert_whose_prompt_differs_from_call_to_call_is_not_improved(tmp_path: Path) -> None:
+    project = Project(Path(__file__).resolve().parents[1])
+    with Record.open(tmp_path / "record.db") as record:
+        with pytest.raises(UserError, match="differs from call to call"):
+            improve(record, tmp_path / "flywheel", project, "tables")
+        with pytest.raises(UserError, match="no task can be learnt: organizer: 0 samples to learn from"):
+            improve(record, tmp_path / "flywheel", project, "organizer")
+
+
+def test_values_of_a_card_are_replaced_where_they_stand_or_put_above_its_tables() -> None:
+    text = 'name = "a"\nthreshold = 0.0\n\n[provenance]\ndata = "x"\n'
+    changed = tomllib.loads(with_values(text, {"threshold": 0.5, "version": "2"}))
+    assert changed == {"name": "a", "threshold": 0.5, "version": "2", "provenance": {"data": "x"}}
+
+
 # ---- training, with torch ----
 
 RECIPE = {"width": 64, "layers": 2, "heads": 4, "vocabulary": 400, "lr": 6e-3, "batch": 32, "warmup": 30}
@@ -255,6 +357,7 @@ from pathlib import Path
 from speeddial.flywheel.artefact import Artefact
 from speeddial.flywheel.specialist import train
 from speeddial.project import Project
+from speeddial.record import Record
 
 selected, folder, root, recipe = sys.argv[1:]
 version = asyncio.run(

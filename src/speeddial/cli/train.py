@@ -38,6 +38,10 @@ def select(
     licence: Annotated[
         list[str] | None, typer.Option(help="Only under these licences (SPDX); any known one unless given.")
     ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", help="Also tell how much data a target takes: trains the smallest on parts."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """S4: plan what is trained: tasks, samples for training, calibration and test, models by size.
@@ -45,8 +49,11 @@ def select(
     Candidates are tiny models from scratch, one LoRA on the embedded base, and LoRAs on the bases that the
     setting `bases` names.
     """
+    import asyncio
+
     from speeddial.flywheel.artefact import FOLDER, Artefact, newest
     from speeddial.flywheel.candidate import Budget
+    from speeddial.flywheel.curve import curve as curved
     from speeddial.flywheel.select import select as selected
 
     budget = Budget(
@@ -59,8 +66,9 @@ def select(
         folder = record.folder / FOLDER
         before = newest(folder, "cluster") if given is None else Artefact.open(given)
         made = selected(before, folder, project, budget, names=task or (), progress=status.update)
+        measured = asyncio.run(curved(made, folder, project, progress=status.update)) if curve else None
     if json:
-        emit(made.as_dict())
+        emit(made.as_dict() | ({"curve": measured.as_dict()} if measured else {}))
         return
     data(str(made.path))
     report = made.report
@@ -80,12 +88,21 @@ def select(
         ],
         ["candidate", "parameters", "GiB to train", ""],
     )
+    if measured is not None:
+        table(
+            [[point["rows"], f"{point['error']:.1%}"] for point in measured.report["points"]],
+            ["samples", "wrong"],
+        )
+        for error, rows in (measured.report["needed"] or {}).items():
+            talk().print(f"{float(error):.0%} wrong would take about {rows:,} samples")
 
 
 def train(
     tasks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TASK]...", help="Tasks of the plan; all unless given."),
+        typer.Argument(
+            metavar="[TASK]...", help="Tasks of the plan, all unless given; or one expert of the project."
+        ),
     ] = None,
     candidate: Annotated[
         str, typer.Option(help="Which of the plan's; the smallest that may be trained unless given.")
@@ -98,16 +115,22 @@ def train(
     """S5: train a version: experts that serve what the plan's tasks ask for, calibrated.
 
     Killed, the same command goes on where it was. The version stands beside the other artefacts; the gate
-    says whether it may serve. Needs `pip install 'speeddial[train]'`.
+    says whether it may serve. An expert's name in place of tasks begins with the weights that it has and goes
+    on with what is on record of its calls, corrections among them. Needs `pip install 'speeddial[train]'`.
     """
     import asyncio
 
     from speeddial.flywheel.artefact import FOLDER, Artefact, newest
+    from speeddial.flywheel.select import improve
     from speeddial.flywheel.specialist import train as trained
 
     with opened() as (project, record):
         folder = record.folder / FOLDER
-        selected = newest(folder, "select") if plan is None else Artefact.open(plan)
+        if plan is None and tasks and tasks[0] in project.experts:
+            with talk().status("collecting") as status:
+                selected = improve(record, folder, project, tasks[0], progress=status.update)
+        else:
+            selected = newest(folder, "select") if plan is None else Artefact.open(plan)
         with Line() as line:
             made = asyncio.run(
                 trained(selected, folder, project, names=tasks or (), candidate=candidate, progress=line.show)

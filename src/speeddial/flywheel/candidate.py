@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from speeddial.errors import NotFound, UserError
 from speeddial.models.base_model import DEFAULT_BASE, find_base
-from speeddial.record.export.licences import both
+from speeddial.record.export.licences import both, licence_in
 from speeddial.record.export.report import UNKNOWN
+from speeddial.scaffold import starter
 from speeddial.settings import Settings
 
 Kind = Literal["scratch", "lora"]
 EMBEDDED = f"embedded:{DEFAULT_BASE}"
+VOCABULARY = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,19 @@ class Candidate:
     model: str = ""
     """Engine and base that an adapter is served on; empty for a model of its own."""
     base: str = ""
-    """The base as a Hugging Face folder."""
+    """What training begins from, a Hugging Face folder: an adapter's base, or a model of the same sizes whose
+    layers know already how to copy from a request; empty for one from nothing."""
+    init: str = ""
+    """Folder of an adapter on that base to begin from: the one that is to become better."""
     parameters: int
     """All that are computed for a token, the base's too."""
     memory: float
     """GiB that training takes, estimated."""
     licence: str = ""
-    """Of the base; empty for a model from scratch."""
+    """Of what it begins from; empty when that is nothing."""
+    passes: float = 3.0
+    """How often each sample is learnt from, each time with other values where they can be exchanged; fewer
+    times where the tokens do not suffice."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the trainer's own."""
     obstacle: str = ""
@@ -68,7 +76,7 @@ def candidates(settings: Settings, budget: Budget, licence: str) -> list[Candida
         budget: what they may take.
         licence: of the answers that are learnt from.
     """
-    found = [_scratch("tiny", width=96, layers=3), _scratch("small", width=160, layers=5)]
+    found = [_scratch(), _scratch(name="small", width=160, layers=5)]
     embedded = find_base()
     folder = str(embedded.folder / "huggingface") if embedded else ""
     bases = {EMBEDDED: settings.bases.get(EMBEDDED, folder), **settings.bases}
@@ -105,17 +113,29 @@ def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:
     )
 
 
-def _scratch(name: str, *, width: int, layers: int, vocabulary: int = 2048) -> Candidate:
+def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4) -> Candidate:
+    """A model of its own. The tiny one begins from the one that the starter project's `home` has."""
+    begun = starter() / "experts" / "home" / "model"
+    begins = name == "tiny" and (begun / "model.safetensors").is_file()
     feed_forward = round(width * 8 / 3 / 32) * 32
-    parameters = vocabulary * width + layers * (4 * width**2 + 3 * width * feed_forward + 2 * width) + width
-    recipe = {"width": width, "layers": layers, "vocabulary": vocabulary, "batch": 16, "warmup": 100}
+    parameters = VOCABULARY * width + layers * (4 * width**2 + 3 * width * feed_forward + 2 * width) + width
     return Candidate(
         name=name,
         kind="scratch",
+        base=str(begun) if begins else "",
         parameters=parameters,
         # Weights, gradients and AdamW's two averages in fp32, and torch itself with what a batch computes.
         memory=round(1.0 + 16 * parameters / 2**30, 1),
-        recipe=recipe,
+        licence=licence_in(begun.parent) if begins else "",
+        passes=20.0,
+        recipe={
+            "width": width,
+            "layers": layers,
+            "vocabulary": VOCABULARY,
+            "batch": 16,
+            "lr": 3e-3 if begins else 4e-3,
+            "warmup": 100,
+        },
     )
 
 

@@ -84,7 +84,8 @@ def sample_of(row: InteractionRow, group: str, said: FeedbackRow | None = None) 
     return Sample(
         id=f"{row.run}/{row.id}",
         group=group,
-        messages=row.messages,
+        # A second try of an expert's is what its first one should have been.
+        messages=row.messages[:2] if row.expert and row.attempt > 1 else row.messages,
         tools=row.tools,
         calls=calls,
         answer=row.raw or "",

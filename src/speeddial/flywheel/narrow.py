@@ -69,8 +69,9 @@ def narrow(
 def fits(sample: Sample, definitions: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a sample's calls can be written under narrowed definitions."""
     for tool, argument, value in arguments(sample.calls):
-        schema = definitions[tool]["parameters"].get("properties", {}).get(argument, {})
-        if schema.get(COPIED) is True and not is_span(value, sample.request):
+        parameters = definitions.get(tool, {}).get("parameters", {})
+        copied = parameters.get("properties", {}).get(argument, {}).get(COPIED) is True
+        if copied and not (isinstance(value, str) and is_span(value, sample.request)):
             return False
     return True
 

@@ -16,9 +16,11 @@ from typing import Any, Literal
 from speeddial.contract import CallsContract, several_calls, union_of_calls
 from speeddial.definition import tool_of
 from speeddial.errors import ContractViolation
+from speeddial.expert import Expert
 from speeddial.flywheel.narrow import fits
 from speeddial.flywheel.sample import Sample
 from speeddial.messages import REFUSE
+from speeddial.tool import Tool
 
 Part = Literal["train", "calibrate", "test"]
 PARTS: tuple[Part, ...] = ("train", "calibrate", "test")
@@ -44,11 +46,22 @@ class Form:
     """Tool -> its definition, narrowed."""
     calls: str = "one"
     """As on a card."""
+    prompt: str = PROMPT
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """In place of tools made of the definitions: the project's own."""
+
+    @classmethod
+    def of_expert(cls, expert: Expert, tools: Mapping[str, Tool]) -> Form:
+        """That of a project's expert whose prompt is the same for every call."""
+        own = {name: tools[name] for name in expert.tools}
+        schemas = {name: {"name": name, "parameters": tool.contract.schema} for name, tool in own.items()}
+        return cls(schemas, expert.calls, expert.prompt, own)
 
     @cached_property
     def contract(self) -> CallsContract:
         """Of every answer, as `speeddial.prepared` makes it."""
-        contracts = {name: tool_of(definition).contract for name, definition in self.definitions.items()}
+        tools = self.tools or {name: tool_of(definition) for name, definition in self.definitions.items()}
+        contracts = {name: tool.contract for name, tool in tools.items()}
         return several_calls(contracts) if self.calls == "several" else union_of_calls(contracts)
 
     def row(self, sample: Sample) -> dict[str, Any]:
@@ -59,7 +72,7 @@ class Form:
         """
         calls = [dict(call) for call in sample.calls] or [{"name": REFUSE, "arguments": {"reason": OTHER}}]
         answer = self.contract.dump(calls[0] if len(calls) == 1 else {"calls": calls})
-        said = (("system", PROMPT), ("user", sample.request), ("assistant", answer))
+        said = (("system", self.prompt), ("user", sample.request), ("assistant", answer))
         return {"id": sample.id, "messages": [{"role": role, "content": content} for role, content in said]}
 
 
@@ -89,7 +102,7 @@ def unlearnable(sample: Sample, definitions: Mapping[str, Mapping[str, Any]]) ->
     """Why nothing can be learnt of a sample; empty when it can."""
     if not opens(sample.messages):
         return "later in a conversation"
-    if any(call["name"] not in definitions for call in sample.calls):
+    if any(call["name"] not in {*definitions, REFUSE} for call in sample.calls):
         return "a tool of no task"
     return "" if fits(sample, definitions) else "values that the request does not say"
 

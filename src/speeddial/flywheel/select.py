@@ -11,7 +11,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,18 @@ from speeddial.flywheel.artefact import Artefact, made
 from speeddial.flywheel.artefact import named as artefact_named
 from speeddial.flywheel.candidate import BUDGET, Budget, candidates
 from speeddial.flywheel.cluster import ASSIGNED, REST, TASKS
-from speeddial.flywheel.curate import KEPT
-from speeddial.flywheel.narrow import narrow
-from speeddial.flywheel.rows import CALIBRATE, PARTS, TEST, part_of, unlearnable
+from speeddial.flywheel.collect import collect
+from speeddial.flywheel.curate import KEPT, curate
+from speeddial.flywheel.narrow import Narrowed, narrow
+from speeddial.flywheel.rows import CALIBRATE, PARTS, TEST, Form, part_of, unlearnable
 from speeddial.flywheel.sample import Sample, read_samples
+from speeddial.models.adapter import weights_hash
 from speeddial.project import Project
-from speeddial.record.export import Licences
+from speeddial.record import Record
+from speeddial.record.export import Licences, licence_in
 from speeddial.record.export.licences import both
+from speeddial.record.export.report import UNKNOWN
+from speeddial.record.selection import Selection
 
 PLAN = "plan.json"
 LEAST = 40
@@ -69,11 +75,7 @@ def select(
         plan = planned(samples, tasks, assigned, names=names)
         plan |= {"licence": licence, "candidates": [one.as_dict() for one in found]}
         (draft / PLAN).write_text(json.dumps(plan, indent=1, ensure_ascii=False), encoding="utf-8")
-        return {
-            "tasks": [{**row, **{part: len(row[part]) for part in PARTS}} for row in plan["tasks"]],
-            **{name: plan[name] for name in ("left_out", "samples_left_out", "licence", "candidates")},
-            "narrowed": len(plan["narrowed"]),
-        }
+        return _told(plan)
 
     inputs = {"curate": curated.sha256, "cluster": clustered.sha256}
     parameters = {
@@ -86,18 +88,81 @@ def select(
     return made(folder, "select", inputs, parameters, make)
 
 
+def improve(
+    record: Record,
+    folder: Path,
+    project: Project,
+    name: str,
+    budget: Budget = BUDGET,
+    *,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Artefact:
+    """Plan a better version of one of the project's experts, from its recorded calls and their corrections.
+
+    Args:
+        record: where it was phoned.
+        name: of the expert.
+
+    Raises:
+        NotFound: the project has no such expert.
+        UserError: it is of a kind that is not trained so, or too little of it is on record.
+    """
+    expert = project.expert(name)
+    tools = [project.tools[tool] for tool in expert.tools]
+    if expert.calls != "one" or expert.needs or any(tool.preface or tool.shape for tool in tools):
+        raise UserError(
+            f"{name}: what stands above its requests differs from call to call, and no sample has it",
+            hint="train it on rows of your own: python -m speeddial.flywheel.train",
+        )
+    if expert.adapter is None:
+        raise UserError(f"{name} has no adapter to begin from", hint="train its tasks from a plan")
+    progress("collect")
+    collected = collect(record, folder, Selection(expert=name))
+    progress("curate")
+    curated = curate(collected, folder, progress=progress)
+    samples = list(read_samples(curated.file(KEPT)))
+    row = {"name": name, "tools": list(expert.tools)}
+    assigned = {sample.id: name for sample in samples}
+
+    def whole(draft: Path) -> Mapping[str, Any]:
+        (draft / TASKS).write_text(json.dumps([row]), encoding="utf-8")
+        (draft / ASSIGNED).write_text(json.dumps(assigned), encoding="utf-8")
+        return {"samples": len(samples), "tasks": [row]}
+
+    clustered = made(folder, "cluster", {"curate": curated.sha256}, {"expert": name}, whole)
+    licence = licence_of(samples, project)
+    own = replace(
+        next(one for one in candidates(project.settings, budget, licence) if one.name == "lora"),
+        init=str(expert.adapter),
+        licence=both("apache-2.0", licence_in(expert.folder)),
+    )
+    form = Form.of_expert(expert, project.tools)
+
+    def make(draft: Path) -> Mapping[str, Any]:
+        plan = planned(samples, [row], assigned, form=form)
+        plan |= {"licence": licence, "candidates": [own.as_dict()], "expert": name}
+        (draft / PLAN).write_text(json.dumps(plan, indent=1, ensure_ascii=False), encoding="utf-8")
+        return _told(plan)
+
+    inputs = {"curate": curated.sha256, "cluster": clustered.sha256, name: weights_hash(expert.adapter)}
+    parameters = {"expert": name, "budget": asdict(budget), "candidates": [own.as_dict()], "licence": licence}
+    return made(folder, "select", inputs, parameters, make)
+
+
 def planned(
     samples: Sequence[Sample],
     tasks: Sequence[Mapping[str, Any]],
     assigned: Mapping[str, str],
     *,
     names: Sequence[str] = (),
+    form: Form | None = None,
 ) -> dict[str, Any]:
     """The plan, less its candidates.
 
     Args:
         tasks, assigned: as `cluster` found them.
         names: of tasks; all unless given.
+        form: how calls are written, where the samples do not decide that.
 
     Raises:
         UserError: no task can be learnt.
@@ -105,10 +170,14 @@ def planned(
     left_out = [{"task": task["name"], "reason": why} for task in tasks if (why := _obstacle(task, names))]
     chosen = [task for task in tasks if not _obstacle(task, names)]
     of = {task["name"]: [one for one in samples if assigned.get(one.id) == task["name"]] for task in chosen}
-    shown = latest([sample for members in of.values() for sample in members])
-    used = {call["name"] for members in of.values() for one in members for call in one.calls}
-    own = [one for members in of.values() for one in members if part_of(one.group) == "train"]
-    definitions, narrowed = narrow({name: shown[name] for name in shown if name in used}, own)
+    narrowed: list[Narrowed] = []
+    if form is None:
+        shown = latest([sample for members in of.values() for sample in members])
+        used = {call["name"] for members in of.values() for one in members for call in one.calls}
+        own = [one for members in of.values() for one in members if part_of(one.group) == "train"]
+        definitions, narrowed = narrow({name: shown[name] for name in shown if name in used}, own)
+        several = any(len(one.calls) > 1 for members in of.values() for one in members)
+        form = Form(definitions, "several" if several else "one")
     reasons: Counter[str] = Counter()
     rows = []
     for task in chosen:
@@ -116,7 +185,7 @@ def planned(
         for sample in of[task["name"]]:
             part = part_of(sample.group)
             # What cannot be learnt is tested all the same: its like will come.
-            if part == "train" and (why := unlearnable(sample, definitions)):
+            if part == "train" and (why := unlearnable(sample, form.definitions)):
                 reasons[why] += 1
                 continue
             parts[part].append(sample.id)
@@ -136,15 +205,23 @@ def planned(
     if not rows:
         said = "; ".join(f"{row['task']}: {row['reason']}" for row in left_out)
         raise UserError(f"no task can be learnt: {said or 'there is none'}", hint="collect more")
-    several = any(len(one.calls) > 1 for members in of.values() for one in members)
     return {
         "tasks": rows,
         "left_out": left_out,
         "samples_left_out": dict(reasons),
-        "calls": "several" if several else "one",
-        "definitions": list(definitions.values()),
+        "calls": form.calls,
+        "definitions": list(form.definitions.values()),
         "narrowed": [one.as_dict() for one in narrowed],
         "refused": _refused(samples, {row["task"] for row in rows}, assigned),
+    }
+
+
+def _told(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """What the artefact reports of a plan."""
+    return {
+        "tasks": [{**row, **{part: len(row[part]) for part in PARTS}} for row in plan["tasks"]],
+        **{name: plan[name] for name in ("left_out", "samples_left_out", "licence", "candidates")},
+        "narrowed": len(plan["narrowed"]),
     }
 
 
@@ -169,10 +246,7 @@ def licence_of(samples: Sequence[Sample], project: Project) -> str:
     """Under which licence the samples' answers come."""
     licences: Licences = project.licences
     told = sorted({licences.of(sample.model, sample.expert) for sample in samples})
-    licence = told[0]
-    for other in told[1:]:
-        licence = both(licence, other)
-    return licence
+    return reduce(both, told) if told else UNKNOWN
 
 
 def expert_name(task: str) -> str:

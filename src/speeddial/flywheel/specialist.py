@@ -13,40 +13,35 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from speeddial.calibration import FILE, Calibration, Piece
 from speeddial.errors import NotFound, UserError
-from speeddial.exchange import recorded_completion
-from speeddial.expert import Expert
 from speeddial.flywheel.artefact import WORK, Artefact, made, name_of
 from speeddial.flywheel.artefact import named as artefact_named
-from speeddial.flywheel.calibrate import Answered, calibrated
 from speeddial.flywheel.candidate import EMBEDDED, Budget, Candidate, named
 from speeddial.flywheel.curate import KEPT
-from speeddial.flywheel.rows import PROMPT, Form, rows_of
+from speeddial.flywheel.proving import answers, calibrate, spread
+from speeddial.flywheel.rows import Form, rows_of
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
-from speeddial.flywheel.versioncard import model_card
-from speeddial.jsonlines import append, whole_lines
-from speeddial.messages import ToolCalls, compact_json
+from speeddial.flywheel.swap import swapped
+from speeddial.flywheel.versioncard import ADAPTER, WEIGHTS, model_card, write_experts
+from speeddial.messages import compact_json
 from speeddial.models.base_model import require_base
 from speeddial.project import Project
-from speeddial.record import Record
 from speeddial.record.export.licences import both
-from speeddial.run import Runner
 
-EXPERTS, ADAPTER, WEIGHTS = "experts", "adapter", "weights"
+EXPERTS = "experts"
 ROWS, TRAINING, ANSWERS = "rows.jsonl", "training.json", "answers.jsonl"
-PRECISION = 0.99
-"""At which a version answers itself: the least confidence of which it was shown is its threshold."""
 REFUSALS = 0.1
 """Rows of refusals beside one of a call, at most."""
+TOKENS = 60
+"""Of a row, about."""
+MOST_TIMES = 7
 MOST_ANSWERS = 1500
 """Samples that confidence is calibrated on, at most; they are decoded one by one."""
 
@@ -106,23 +101,31 @@ async def train(
     work = folder / WORK / name_of("train", inputs, parameters)
     if not (folder / work.name).is_dir():
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        samples = _samples(selected, folder)
-        form = Form(
-            {definition["name"]: definition for definition in _of_tasks(plan["definitions"], tasks, samples)},
-            plan["calls"],
-        )
-        rows = _write_rows(work / ROWS, plan, tasks, samples, form)
+        samples = samples_of(selected, folder)
+        own = project.expert(plan["expert"]) if "expert" in plan else None
+        form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+        times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one, budget)
+        rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
+        chosen = {"epochs": one.passes / (1 + times), **chosen}
         progress(Told(stage="train", detail=one.name))
-        trained = _trained(work, one, chosen, budget, plan["licence"], progress)
-        experts = _write_experts(work, tasks, form, one, trained)
-        answers = await _answers(work, project, plan, tasks, samples, experts[0], progress)
-        outcome = _calibrate(work, experts, answers, project)
+        weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
+        trained = train_candidate(
+            work / ROWS, weights, one, chosen, budget.max_minutes, plan["licence"], progress
+        )
+        cards = write_experts(work / EXPERTS, tasks, form, one, trained, own)
+        answered = await answers(
+            work / ANSWERS,
+            project,
+            cards[0],
+            _to_calibrate(plan, tasks, samples),
+            lambda done, of: progress(Told(stage="calibrate", done=done, of=of)),
+        )
+        outcome = calibrate(cards, answered, project, work / ANSWERS)
 
     def make(draft: Path) -> Mapping[str, Any]:
-        weights = WEIGHTS if one.kind == "scratch" else ADAPTER
-        shutil.copytree(work / weights, draft / weights)
+        shutil.copytree(weights, draft / weights.name)
         shutil.copytree(work / EXPERTS, draft / EXPERTS)
-        shutil.copy(work / weights / TRAINING, draft / TRAINING)
+        shutil.copy(weights / TRAINING, draft / TRAINING)
         licence = both(one.licence, plan["licence"]) if one.licence else plan["licence"]
         report = {
             "candidate": one.as_dict(),
@@ -162,52 +165,87 @@ def _chosen(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Map
     return [row for task, row in known.items() if not names or task in names]
 
 
-def _samples(selected: Artefact, folder: Path) -> dict[str, Sample]:
+def samples_of(selected: Artefact, folder: Path) -> dict[str, Sample]:
     curated = artefact_named(folder, selected.inputs["curate"])
     return {sample.id: sample for sample in read_samples(curated.file(KEPT))}
 
 
-def _of_tasks(
-    definitions: Sequence[Mapping[str, Any]],
-    tasks: Sequence[Mapping[str, Any]],
-    samples: Mapping[str, Sample],
-) -> list[Mapping[str, Any]]:
-    """The tools that these tasks call. Every expert has them all: a request that the router took for another
-    task's is then answered with that one's tool, or with little confidence, and not with the wrong one.
+def _to_calibrate(
+    plan: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample]
+) -> list[Sample]:
+    """Samples of the calibration part, with some that are of none of these tasks."""
+    ids = [name for row in tasks for name in row["calibrate"]]
+    asides = spread(plan["refused"]["calibrate"], round(REFUSALS * len(ids)))
+    strangers = [samples[name].with_calls(()) for name in asides]
+    own = [samples[name] for name in spread(ids, MOST_ANSWERS - len(asides))]
+    return [*own, *strangers]
+
+
+def form_of(
+    plan: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample]
+) -> Form:
+    """How these tasks' calls are written.
+
+    Every expert has the tools of all of them: a request that the router took for another task's is then
+    answered with that one's tool, or with little confidence.
     """
     called = {call["name"] for row in tasks for name in row["train"] for call in samples[name].calls}
-    return [definition for definition in definitions if definition["name"] in called]
+    used = {one["name"]: one for one in plan["definitions"] if one["name"] in called}
+    return Form(used, plan["calls"])
 
 
-def _write_rows(
+def write_rows(
     file: Path,
     plan: Mapping[str, Any],
     tasks: Sequence[Mapping[str, Any]],
     samples: Mapping[str, Sample],
     form: Form,
+    times: int = 0,
 ) -> dict[str, Any]:
-    """The rows of a training, the same for the same plan; and their numbers."""
-    calls = rows_of((samples[name] for row in tasks for name in row["train"]), form)
+    """The rows of a training, the same for the same plan; and their numbers.
+
+    Args:
+        times: how often each sample is there again with other values; see `swapped`.
+    """
+    own = [samples[name] for row in tasks for name in row["train"]]
+    calls = rows_of([*own, *swapped(own, form.definitions, times)], form)
     trained = {row["task"] for row in tasks}
     others = [name for row in plan["tasks"] if row["task"] not in trained for name in row["train"]]
     refused = [samples[name] for name in [*plan["refused"]["train"], *others]]
     asides = rows_of([one.with_calls(()) for one in refused], form).rows
-    asides = sorted(asides, key=lambda row: str(row["id"]))[: round(REFUSALS * len(calls.rows))]
+    chosen = {*spread((row["id"] for row in asides), round(REFUSALS * len(calls.rows)))}
+    asides = [row for row in asides if row["id"] in chosen]
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(f"{compact_json(row)}\n" for row in [*calls.rows, *asides])
     return {"calls": len(calls.rows), "refusals": len(asides), "left_out": dict(calls.left_out)}
 
 
-def _trained(
-    work: Path,
+def exchanged(samples: int, one: Candidate, budget: Budget) -> int:
+    """How often each sample is learnt from again with other values."""
+    affordable = budget.max_tokens / max(1, samples * TOKENS)
+    return max(0, int(min(MOST_TIMES, one.passes - 1, affordable - 1)))
+
+
+def train_candidate(
+    rows: Path,
+    out: Path,
     one: Candidate,
     recipe: Mapping[str, Any],
-    budget: Budget,
+    minutes: float,
     licence: str,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Train until the schedule ends; what training.json says."""
-    out = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
+    """Train until the schedule ends; what training.json says.
+
+    Args:
+        rows: JSONL.
+        out: folder of the weights, with the checkpoint while there is one.
+        minutes: that the schedule is cut to.
+        licence: of the rows.
+
+    Raises:
+        UserError: torch is absent, or the time was up.
+    """
     report: dict[str, Any] = _report(out)
     if report.get("finished"):
         return report
@@ -222,15 +260,16 @@ def _trained(
         progress(Told(stage="train", done=at.step, of=at.steps, detail=said))
 
     stage: dict[str, Any] = {
-        "max_minutes": 1.5 * budget.max_minutes,
-        "fit_minutes": budget.max_minutes,
+        "max_minutes": 1.5 * minutes,
+        "fit_minutes": minutes,
         "checkpoint_every": 100,
         "progress": say,
     }
     if one.kind == "scratch":
         from speeddial.flywheel import scratch
 
-        done = scratch.train([work / ROWS], out, scratch.Recipe(**recipe), licence=licence, **stage)
+        begun = Path(one.base) if one.base else None
+        done = scratch.train([rows], out, scratch.Recipe(**recipe), init=begun, licence=licence, **stage)
     else:
         from speeddial.flywheel import train as lora
 
@@ -238,7 +277,8 @@ def _trained(
         base = require_base().export_hf() if one.model == EMBEDDED and not _here(one.base) else Path(one.base)
         made_for = one.model.partition(":")[2].partition("@")[0]
         settings = lora.Recipe(**({"base_name": made_for} if one.model != EMBEDDED else {}) | dict(recipe))
-        done = lora.train([work / ROWS], base, out, settings, **stage)
+        init = Path(one.init) if one.init else None
+        done = lora.train([rows], base, out, settings, init=init, **stage)
     if not done.finished:
         raise UserError(
             f"the time was up at step {done.step} of {done.steps}", hint="the same command goes on from there"
@@ -256,140 +296,3 @@ def _report(out: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found
-
-
-def _write_experts(
-    work: Path,
-    tasks: Sequence[Mapping[str, Any]],
-    form: Form,
-    one: Candidate,
-    trained: Mapping[str, Any],
-) -> list[Path]:
-    """An expert's folder for each task; gives their cards."""
-    cards = []
-    for row in tasks:
-        folder = work / EXPERTS / row["expert"]
-        folder.mkdir(parents=True, exist_ok=True)
-        said = json.dumps(list(form.definitions.values()), indent=1, ensure_ascii=False)
-        (folder / "tools.json").write_text(f"{said}\n", encoding="utf-8")
-        (folder / "prompt.md").write_text(f"{PROMPT}\n", encoding="utf-8")
-        cards.append(folder / "card.toml")
-        _write_card(cards[-1], row, form, one, trained, threshold=1.0)
-    return cards
-
-
-def _write_card(
-    path: Path,
-    row: Mapping[str, Any],
-    form: Form,
-    one: Candidate,
-    trained: Mapping[str, Any],
-    *,
-    threshold: float,
-) -> None:
-    called = ", ".join(row["tools"])
-    values: dict[str, Any] = {
-        "name": row["expert"],
-        "summary": f"requests that lead to {called}",
-        "task": f"{row['task']}: found in the record, answered with {called}",
-        "definitions": "tools.json",
-        "calls": form.calls,
-        "threshold": threshold,
-        "planned": False,
-        "version": trained["data"]["sha256"].removeprefix("sha256:")[:12],
-    }
-    if one.kind == "scratch":
-        values["weights"] = f"../../{WEIGHTS}"
-    else:
-        values |= {"model": one.model, "adapter": f"../../{ADAPTER}"}
-    # JSON's strings, numbers and truth values are TOML's.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-async def _answers(
-    work: Path,
-    project: Project,
-    plan: Mapping[str, Any],
-    tasks: Sequence[Mapping[str, Any]],
-    samples: Mapping[str, Sample],
-    card: Path,
-    progress: Progress,
-) -> list[Answered]:
-    """What the version answers to the samples it is calibrated on; kept as they come."""
-    from speeddial.flywheel.evaluate import alone
-
-    ids = [name for row in tasks for name in row["calibrate"]]
-    asides = plan["refused"]["calibrate"][: round(REFUSALS * len(ids))]
-    # Spread over all tasks alike by their ids' hash, not the first tasks' first.
-    ids = sorted([*ids, *asides], key=lambda name: _scattered(name))[:MOST_ANSWERS]
-    expert = Expert.from_card(card)
-    model = project.model_of(expert)
-    house = alone(project, expert, model)
-    file = work / ANSWERS
-    known = {row["id"]: row for row in map(json.loads, whole_lines(file))}
-    found = []
-    with (
-        tempfile.TemporaryDirectory(prefix="speeddial-train-") as scratch,
-        Record.open(Path(scratch) / "record.db") as record,
-    ):
-        for number, name in enumerate(ids, start=1):
-            row = known.get(name)
-            if row is None:
-                row = {"id": name, **await _answer(house, record, expert, samples[name], name in asides)}
-                append(file, [row])
-            found.append(Answered(tuple(Piece(*piece) for piece in row["pieces"]), row["right"]))
-            progress(Told(stage="calibrate", done=number, of=len(ids)))
-    return found
-
-
-def _scattered(name: str) -> str:
-    from hashlib import sha256
-
-    return sha256(name.encode()).hexdigest()
-
-
-async def _answer(
-    house: Any, record: Record, expert: Expert, sample: Sample, refused: bool
-) -> dict[str, Any]:
-    outcome = await Runner(house, record=record).call(expert.name, sample.request, execute=False)
-    answer = ToolCalls(outcome.calls) if outcome.parts else outcome.call
-    said = answer.as_dict() if answer is not None else {}
-    if refused:
-        right = outcome.status == "refused"
-    else:
-        calls = said.get("calls", [said])
-        right = sorted(map(_told, calls)) == sorted(map(_told, sample.calls))
-    pieces = recorded_completion(record.interaction(outcome.interactions[-1])).tokens
-    return {"right": right, "pieces": [[piece.text, piece.probability] for piece in pieces]}
-
-
-def _told(call: Mapping[str, Any]) -> str:
-    return json.dumps({"name": call.get("name"), "arguments": call.get("arguments")}, sort_keys=True)
-
-
-def _calibrate(
-    work: Path, cards: Sequence[Path], answers: Sequence[Answered], project: Project
-) -> dict[str, Any]:
-    """Every expert's calibration and threshold; what came of it."""
-    expert = Expert.from_card(cards[0])
-    right = round(sum(answer.right for answer in answers) / max(1, len(answers)), 4)
-    try:
-        outcome = calibrated(
-            answers,
-            model=expert.calibrated_as(project.model_of(expert)),
-            adapter=expert.trained,
-            data=work / ANSWERS,
-        )
-    except UserError as error:
-        # Too few answers, or all of them wrong: nothing says when it is right, so it serves nothing.
-        return {"cases": len(answers), "right": right, "threshold": None, "reason": error.message}
-    made: Calibration = outcome.calibration
-    (target,) = [one for one in made.targets if one.precision == PRECISION]
-    for card in cards:
-        made.write(card.parent / FILE)
-        text = card.read_text(encoding="utf-8")
-        threshold = 1.0 if target.threshold is None else target.threshold
-        card.write_text(text.replace("threshold = 1.0\n", f"threshold = {threshold}\n"), encoding="utf-8")
-    told = {"threshold": target.threshold, "coverage": target.coverage, "at_least": target.at_least}
-    return {"cases": len(answers), "right": right, **told, "measure": made.measure}

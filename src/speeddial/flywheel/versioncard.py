@@ -1,9 +1,19 @@
-"""The model card of a version: what it learnt, from what, at which cost, and how sure it is."""
+"""The cards of a version: an expert's folder for each task, and the model card of what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from speeddial.expert import Expert
+from speeddial.flywheel.candidate import Candidate
+from speeddial.flywheel.rows import Form
+
+ADAPTER, WEIGHTS = "adapter", "weights"
+"""Folders of a version; its experts' cards name them."""
 
 
 def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
@@ -51,3 +61,77 @@ def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
             "counted on the other)."
         )
     return "\n".join([*head, "", *lines]) + "\n"
+
+
+def write_experts(
+    folder: Path,
+    tasks: Sequence[Mapping[str, Any]],
+    form: Form,
+    one: Candidate,
+    trained: Mapping[str, Any],
+    own: Expert | None,
+) -> list[Path]:
+    """An expert's folder for each task; gives their cards.
+
+    Args:
+        folder: of all experts of the version.
+        own: the project's expert that is to become better; its folder is then the model of the new one.
+    """
+    cards = []
+    version = trained["data"]["sha256"].removeprefix("sha256:")[:12]
+    for row in tasks:
+        place = folder / row["expert"]
+        place.mkdir(parents=True, exist_ok=True)
+        if own is not None:
+            shutil.copy(own.folder / "prompt.md", place)
+            cards.append(place / "card.toml")
+            text = (own.folder / "card.toml").read_text(encoding="utf-8")
+            values = {"adapter": f"../../{ADAPTER}", "threshold": 1.0, "version": version}
+            cards[-1].write_text(with_values(text, values), encoding="utf-8")
+            continue
+        said = json.dumps(list(form.definitions.values()), indent=1, ensure_ascii=False)
+        (place / "tools.json").write_text(f"{said}\n", encoding="utf-8")
+        (place / "prompt.md").write_text(f"{form.prompt}\n", encoding="utf-8")
+        cards.append(place / "card.toml")
+        _write_card(cards[-1], row, form, one, version)
+    return cards
+
+
+def _write_card(
+    path: Path,
+    row: Mapping[str, Any],
+    form: Form,
+    one: Candidate,
+    version: str,
+) -> None:
+    called = ", ".join(row["tools"])
+    values: dict[str, Any] = {
+        "name": row["expert"],
+        "summary": f"requests that lead to {called}",
+        "task": f"{row['task']}: found in the record, answered with {called}",
+        "definitions": "tools.json",
+        "calls": form.calls,
+        "threshold": 1.0,
+        "planned": False,
+        "version": version,
+    }
+    if one.kind == "scratch":
+        values["weights"] = f"../../{WEIGHTS}"
+    else:
+        values |= {"model": one.model, "adapter": f"../../{ADAPTER}"}
+    # JSON's strings, numbers and truth values are TOML's.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def with_values(text: str, values: Mapping[str, Any]) -> str:
+    """A card's text with other values for keys that stand above its tables."""
+    lines = text.splitlines()
+    for key, value in values.items():
+        said = f"{key} = {json.dumps(value)}"
+        at = [number for number, line in enumerate(lines) if line.partition("=")[0].strip() == key]
+        if at:
+            lines[at[0]] = said
+        else:
+            lines.insert(0, said)
+    return "\n".join(lines) + "\n"
