@@ -304,6 +304,17 @@ def test_other_requests_pass_unrecorded(agent: OpenAI, record: Record) -> None:
     assert record.runs(5) == []
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/embeddings"])
+def test_a_body_that_is_too_long_goes_nowhere(
+    proxy: ProxyServer, record: Record, upstream: ChatServer, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speeddial.server.proxy.MOST_BYTES", 1000)
+    body = {"model": "large", "messages": [{"role": "user", "content": "x" * 1000}]}
+    got = httpx.post(f"{proxy.url}{path}", json=body, headers={"Authorization": f"Bearer {proxy.token}"})
+    assert got.status_code == 413 and got.json()["error"]["code"] == "too_large"
+    assert not upstream.bodies and record.runs(5) == []
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"messages": 3}', b"\xff"])
 def test_what_is_no_chat_request_is_refused(proxy: ProxyServer, upstream: ChatServer, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {proxy.token}"}

@@ -179,7 +179,7 @@ class Caller:
             return replace(CallOutcome.from_json(known), step=phone.step)
         self._exchange.usage.begin_step()
         began = time.perf_counter()
-        trail = _Trail()
+        trail = _Trail(reason=phone.reason)
         outcome = replace(
             await self._along_chain(phone, expert, key, trail),
             interactions=tuple(trail.interactions),

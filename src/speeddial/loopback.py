@@ -8,8 +8,12 @@ import ipaddress
 import os
 import re
 import socket
+from typing import TYPE_CHECKING, Any
 
 from speeddial.errors import UserError
+
+if TYPE_CHECKING:
+    from uvicorn import Config
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHORTEST_TOKEN = 16
@@ -66,6 +70,26 @@ def bound(host: str, port: int) -> socket.socket:
             ) from error
         raise UserError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
     return listener
+
+
+def quiet(app: Any, **options: Any) -> Config:
+    """How uvicorn serves an application of ours: it writes nothing that its caller does not print.
+
+    Args:
+        app: an ASGI application.
+        options: of ``uvicorn.Config`` besides.
+    """
+    from uvicorn import Config
+
+    return Config(
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        # Nothing stands in front of it whose word on addresses could be believed.
+        proxy_headers=False,
+        **options,
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -42,6 +42,8 @@ class Phone:
     step: int = 1
     given: Mapping[str, Any] = field(default_factory=dict)
     """What the expert is given beside the words; see `speeddial.given`."""
+    reason: str = ""
+    """Why it is phoned, for the record, where that is not the run's own asking."""
 
 
 @dataclass(frozen=True, kw_only=True)

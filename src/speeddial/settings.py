@@ -26,7 +26,9 @@ _TABLES = {
     "expert_models": ("EXPERT", "MODEL"),
     "licences": ("MODEL", "LICENCE"),
     "bases": ("MODEL", "FOLDER"),
+    "prices": ("MODEL", "IN/OUT"),
 }
+_PRICE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 DURABILITIES = {
     "normal": "a power loss may cost the last commits, a killed process costs none",
     "full": "a power loss costs nothing; each commit waits for the disk",
@@ -86,6 +88,10 @@ class Settings:
     """Licence per model (``engine:name``) that training data of the record came from."""
     bases: Mapping[str, str] = field(default_factory=dict)
     """Bases that the flywheel may train adapters on: model (``engine:name``) -> its Hugging Face folder."""
+    prices: Mapping[str, str] = field(default_factory=dict)
+    """US dollars per million tokens in and out, per model, for the ledger: ``"gpt-5" = "1.25/10"``."""
+    machine_price: float = 0.0
+    """US dollars that an hour of this machine costs, its rent or its electricity, for the ledger."""
     redact_personal: bool = True
     """Whether the record hides personal data: e-mail, phone, card, IBAN, IP; secrets are always hidden."""
     redact: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +189,18 @@ class Settings:
         return self.sources.get(name, "default") == "default"
 
 
+def price_of(text: str) -> tuple[float, float]:
+    """US dollars per token in and out, of ``IN/OUT`` per million.
+
+    Raises:
+        ValueError: it is no such price.
+    """
+    found = _PRICE.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return float(found[1]) / 1e6, float(found[2]) / 1e6
+
+
 def without_password(url: str) -> str:
     """A URL as it may be shown; whatever else it is given it gives back."""
     scheme, mark, rest = url.partition("://")
@@ -256,6 +274,8 @@ def _convert(name: str, value: Any, source: str) -> Any:
     kind = get_type_hints(Settings)[name]
     if name == "redact":
         return _patterns(value, source)
+    if name == "prices":
+        return _priced(_table(name, value, source), source)
     if name in _TABLES:
         return _table(name, value, source)
     if kind is str and isinstance(value, str):
@@ -303,6 +323,18 @@ def _patterns(value: Any, source: str) -> dict[str, str]:
     for name, pattern in value.items():
         compiled_pattern(name, pattern)
     return dict(value)
+
+
+def _priced(table: dict[str, str], source: str) -> dict[str, str]:
+    for model, price in table.items():
+        try:
+            price_of(price)
+        except ValueError as error:
+            raise SettingsError(
+                f"{source}: prices: {model} = {price!r}",
+                hint='give US dollars per million tokens in and out, for example "1.25/10"',
+            ) from error
+    return table
 
 
 def _table(name: str, value: Any, source: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speeddial.cli.output import data, plain, talk
+from speeddial.cli.selection import opened
 
 
 def register(app: typer.Typer) -> None:
@@ -29,20 +30,32 @@ def serve(
     host: Annotated[
         str, typer.Option(metavar="H", help="Address to listen on; all but loopback need a token.")
     ] = "127.0.0.1",
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="S", help="Seconds that a specialist may take before the model is asked instead."
+        ),
+    ] = 10.0,
+    no_specialists: Annotated[
+        bool, typer.Option("--no-specialists", help="Pass everything on, whatever is deployed.")
+    ] = False,
 ) -> None:
-    """Stand between an existing agent and its model, and record every exchange as training data.
+    """Stand between an existing agent and its model: record every exchange, and serve what specialists can.
 
     Two lines of the agent change: its base URL and its key, which are printed. Requests, streams and tool
     calls pass unchanged. The model's own key stays in the environment here. What cannot be recorded is not
-    passed on. The key is another one at each start unless SPEEDDIAL_SERVE_TOKEN is set. Ctrl-C ends it; then
+    passed on. Once versions are promoted (`speeddial promote`), the requests of their tasks are answered by
+    them where they are sure, from the next request on; `speeddial ledger` tells how many.
+
+    The key is another one at each start unless SPEEDDIAL_SERVE_TOKEN is set. Ctrl-C ends it; then
     `speeddial runs --workflow proxy` shows what came.
     """
     import os
 
     from speeddial.errors import UserError
-    from speeddial.project import Project
     from speeddial.server.proxy import Upstream
     from speeddial.server.serving import ProxyServer
+    from speeddial.server.specialists import Specialists
 
     if not record:
         raise UserError(
@@ -50,11 +63,13 @@ def serve(
             hint="speeddial serve --record records an agent's calls",
         )
     upstream = Upstream(to, os.environ.get(key_variable, ""))
-    project = Project(Project.find())
-    with project.open_record() as opened:
-        server = ProxyServer(
-            opened, upstream, host=host, port=port, told=lambda line: talk().print(plain(line))
-        )
+
+    def say(line: str) -> None:
+        talk().print(plain(line))
+
+    with opened() as (project, on_record):
+        specialists = None if no_specialists else Specialists(project, on_record, wait=wait, told=say)
+        server = ProxyServer(on_record, upstream, specialists, host=host, port=port, told=say)
         data(f"base_url={server.url}")
         data(f"api_key={server.token}")
         talk().print(f"passing on to {plain(upstream.url)}; Ctrl-C ends it")

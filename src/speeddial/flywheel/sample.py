@@ -90,10 +90,7 @@ def read_samples(file: Path) -> Iterator[Sample]:
         UserError: a line that is no sample, named by its number.
     """
     known = [field.name for field in fields(Sample)]
-    try:
-        definitions = json.loads(_tools_file(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{_tools_file(file)}: {error}", hint="it stands beside the samples") from error
+    definitions = definitions_of(file)
     for number, row in read_objects(file):
         try:
             row["tools"] = [definitions[tool] for tool in row["tools"]]
@@ -102,6 +99,19 @@ def read_samples(file: Path) -> Iterator[Sample]:
             yield Sample(**values)
         except (KeyError, IndexError, TypeError) as error:
             raise UserError(f"{file}:{number}: no sample: {error!r}", hint="collect it anew") from error
+
+
+def definitions_of(file: Path) -> list[dict[str, Any]]:
+    """Every definition of a tool in a file of samples.
+
+    Raises:
+        UserError: they are gone.
+    """
+    try:
+        found: list[dict[str, Any]] = json.loads(_tools_file(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{_tools_file(file)}: {error}", hint="it stands beside the samples") from error
+    return found
 
 
 def _tools_file(file: Path) -> Path:

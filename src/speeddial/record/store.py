@@ -346,6 +346,7 @@ class Record(RecordReader):
         error: str = "",
         missing: Iterable[str] = (),
         ended_ns: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Write[str]:
         """The end of a run, to be written; gives its id.
 
@@ -353,17 +354,20 @@ class Record(RecordReader):
             status: done, partial, failed, limit, waiting or cancelled.
             missing: parts of the task that nobody serves.
             ended_ns: now unless given.
+            settings: in place of those that it began with, where the run itself decided some.
 
         Raises:
             RecordError: it could not be written, or the run is not running.
         """
-        changes = {
+        changes: dict[str, Any] = {
             "status": str(status),
             "answer": answer,
             "error": error,
             "missing": list(missing),
             "ended_ns": time.time_ns() if ended_ns is None else ended_ns,
         }
+        if settings is not None:
+            changes["settings"] = dict(settings)
         end = self._ending("runs", run, changes)
 
         def write() -> str:

@@ -17,6 +17,70 @@ from speeddial.messages import compact_json, storable
 _DONE = "[DONE]"
 
 
+_FREE = frozenset(
+    {
+        *("model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options"),
+        *("max_tokens", "max_completion_tokens", "user", "safety_identifier", "metadata", "store"),
+        *("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty"),
+        *("reasoning_effort", "verbosity", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
+    }
+)
+"""What a request may say and still be answered by anybody; the sampling of a sure answer changes nothing."""
+_USUAL: dict[str, Any] = {
+    "n": 1,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "response_format": {"type": "text"},
+    "modalities": ["text"],
+    "stop": [],
+    "logit_bias": {},
+}
+"""What may be said too, with this value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What a request asks for beyond an answer to its words."""
+
+    stream: bool = False
+    usage: bool = False
+    """Whether the stream is to end with the tokens used."""
+    forced: str = ""
+    """The one tool that is to be called."""
+    single: bool = False
+    """Whether one call at most is wanted."""
+    most_tokens: int | None = None
+    beyond: str = ""
+    """What only the model that was asked can give; empty when there is nothing of that."""
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Demands:
+        choice = body.get("tool_choice")
+        named = _mapping(_mapping(choice).get("function")).get("name")
+        most = body.get("max_completion_tokens", body.get("max_tokens"))
+        return cls(
+            stream=body.get("stream") is True,
+            usage=_mapping(body.get("stream_options")).get("include_usage") is True,
+            forced=str(named or ""),
+            single=body.get("parallel_tool_calls") is False,
+            most_tokens=most if isinstance(most, int) else None,
+            beyond=_beyond(body, choice, named),
+        )
+
+
+def _beyond(body: Mapping[str, Any], choice: Any, named: Any) -> str:
+    for name, value in body.items():
+        if name not in _FREE and value is not None and value != _USUAL.get(name):
+            return name
+    if choice not in (None, "auto", "required") and not named:
+        return "tool_choice"
+    said = [message for message in body["messages"] if isinstance(message, Mapping)]
+    for part in (part for message in said for part in _parts(message.get("content"))):
+        if "text" not in part:
+            return str(part.get("type", "a part that is no text"))
+    return ""
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request."""
@@ -29,6 +93,7 @@ class Asked:
     schema: dict[str, Any] | None
     """Of the answer, when one was asked for."""
     user: str
+    demands: Demands
 
     @classmethod
     def of(cls, body: Any) -> Asked:
@@ -46,6 +111,7 @@ class Asked:
             tools=tuple(_definitions(body)),
             schema=dict(shape) if isinstance(shape, Mapping) else None,
             user=str(body.get("user") or ""),
+            demands=Demands.of(body),
         )
 
     @property
@@ -53,6 +119,11 @@ class Asked:
         """What a person said last."""
         said = [message["content"] for message in self.messages if message["role"] == "user"]
         return said[-1] if said else ""
+
+    def opening(self) -> str:
+        """Names the conversation by how it began; all its turns have the same."""
+        said = [at for at, message in enumerate(self.messages) if message["role"] == "user"]
+        return _named(self.messages[: said[0] + 1 if said else 1])
 
     def earlier(self) -> str:
         """Names the conversation up to the model's last answer; empty when this request begins one."""
@@ -205,9 +276,14 @@ def _text(content: Any) -> str:
         return ""
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, Sequence) else [content]
-    said = (part.get("text", f"[{part.get('type', 'part')}]") for part in map(_mapping, parts))
+    said = (part.get("text", f"[{part.get('type', 'part')}]") for part in _parts(content))
     return "\n".join(str(part) for part in said)
+
+
+def _parts(content: Any) -> Iterable[Mapping[str, Any]]:
+    if content is None or isinstance(content, str):
+        return ()
+    return map(_mapping, content if isinstance(content, Sequence) else [content])
 
 
 def _definitions(body: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -1,15 +1,18 @@
 """The recording proxy: an OpenAI-compatible server that passes requests on unchanged and records what passed.
 
 An agent is pointed at it with two lines, its base URL and its key; the model's own key stays in the proxy's
-environment. Streams and tool calls pass byte for byte. What could not be recorded is not passed on.
+environment. Streams and tool calls pass byte for byte. What could not be recorded is not passed on. Where a
+specialist is deployed for a request's task, it answers in the model's place if it can; see `specialists.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import anyio
@@ -23,10 +26,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from speeddial.errors import RecordError, UserError
 from speeddial.loopback import LOOPBACK, host_name, same
 from speeddial.server.chat import Answered, Asked, Stream
-from speeddial.server.recording import Begun, Recording
+from speeddial.server.completion import response
+from speeddial.server.recording import LARGE, SERVED_BY, Begun, Recording
+from speeddial.server.specialists import Specialists, Turn
 
 MOST_BYTES = 32 * 2**20
 """Of one request; images included."""
+SERVED = "x-speeddial-served-by"
+"""Header of answers where specialists are deployed: name of the one who served, or the large model."""
+_MOST_SHADOWS = 64
+"""Answers that wait to be compared; of more, some are not."""
 _WAIT = httpx.Timeout(600.0, connect=10.0)
 _OWN_HEADERS = frozenset(
     {
@@ -87,7 +96,8 @@ class Proxy:
 
     Args:
         recording: where exchanges are written.
-        upstream: who answers.
+        upstream: the large model.
+        specialists: who answers in its place; None for nobody.
         token: what agents give as their key.
         hosts: names and addresses under which it may be asked for.
         told: called with a line about each exchange, for the person at the terminal.
@@ -97,6 +107,7 @@ class Proxy:
         self,
         recording: Recording,
         upstream: Upstream,
+        specialists: Specialists | None = None,
         *,
         token: str,
         hosts: Collection[str] = LOOPBACK,
@@ -104,6 +115,8 @@ class Proxy:
     ) -> None:
         self._recording = recording
         self._upstream = upstream
+        self._specialists = specialists
+        self._shadows: asyncio.Queue[tuple[Turn, Begun]] = asyncio.Queue(_MOST_SHADOWS)
         self._token = token
         self._hosts = frozenset(host.lower() for host in hosts)
         self._told = told
@@ -113,12 +126,19 @@ class Proxy:
                 Route("/v1/{rest:path}", self._other, methods=["GET", "POST"]),
             ],
             lifespan=self._lifespan,
-            exception_handlers={RecordError: _not_recorded, httpx.HTTPError: _unreachable},
+            exception_handlers={
+                _TooLarge: _too_large,
+                RecordError: _not_recorded,
+                httpx.HTTPError: _unreachable,
+            },
         )
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        shadows = asyncio.create_task(self._ask_shadows())
         yield
+        shadows.cancel()
+        await asyncio.wait([shadows])
         await self._upstream.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,13 +166,42 @@ class Proxy:
 
     async def _chat(self, request: Request) -> Response:
         body = await _body(request)
-        if len(body) > MOST_BYTES:
-            return _error(413, f"a request may have {MOST_BYTES} bytes", "too_large")
         try:
             asked = Asked.of(json.loads(body))
         except ValueError as error:
             return _error(400, f"expected a chat request as JSON: {error}", "invalid_request")
-        begun = await self._recording.begin(asked, upstream=self._upstream.url)
+        turn = await self._specialists.turn(asked) if self._specialists is not None else None
+        about = {"upstream": self._upstream.url}
+        if turn is None or self._specialists is None:
+            begun = await self._recording.ask(await self._recording.begin(asked, about))
+            return await self._pass(request, body, begun)
+        begun = await self._recording.begin(asked, about | turn.about())
+        came = await self._specialists.answer(turn, asked, begun.run)
+        if isinstance(came, Answered):
+            await self._recording.served(begun, came)
+            self._told(f"{begun.run}  {turn.task}  {begun.about['expert']}")
+            self._beside(turn, begun)
+            return response(asked, came, begun.run, {SERVED: begun.about["expert"]})
+        begun = replace(begun, about={**begun.about, SERVED_BY: LARGE, "why": came.why})
+        begun = await self._recording.ask(begun, escalated_from=came.interaction, reason=came.reason)
+        return await self._pass(request, body, begun, turn)
+
+    def _beside(self, turn: Turn | None, begun: Begun) -> None:
+        """Have the answer compared when there is time for it."""
+        if turn is not None and turn.beside is not None and not self._shadows.full():
+            self._shadows.put_nowait((turn, begun))
+
+    async def _ask_shadows(self) -> None:
+        while True:
+            turn, begun = await self._shadows.get()
+            assert self._specialists is not None
+            try:
+                await self._specialists.shadow(turn, begun.asked, begun.run)
+            except Exception as error:  # noqa: BLE001 - nobody waits for it, and the next may be asked well
+                self._told(f"{begun.run}  not compared: {error!r}")
+
+    async def _pass(self, request: Request, body: bytes, begun: Begun, turn: Turn | None = None) -> Response:
+        """Have the large model answer."""
         began = time.perf_counter()
         try:
             answer = await self._upstream.send(request, body)
@@ -160,12 +209,16 @@ class Proxy:
             await self._recording.fail(begun, f"no answer: {type(error).__name__}", _since(began))
             raise
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            return StreamingResponse(
-                self._streamed(answer, begun, began), answer.status_code, _headers(answer)
+            sent: Response = StreamingResponse(
+                self._streamed(answer, begun, began, turn), answer.status_code, _headers(answer)
             )
-        return await self._whole(answer, begun, began)
+        else:
+            sent = await self._whole(answer, begun, began, turn)
+        if turn is not None:
+            sent.headers[SERVED] = LARGE
+        return sent
 
-    async def _whole(self, answer: httpx.Response, begun: Begun, began: float) -> Response:
+    async def _whole(self, answer: httpx.Response, begun: Begun, began: float, turn: Turn | None) -> Response:
         try:
             data = await answer.aread()
         except httpx.HTTPError as error:
@@ -178,13 +231,16 @@ class Proxy:
                 await self._recording.fail(begun, "the answer is not JSON", _since(began))
             else:
                 await self._recording.end(begun, read, _since(began))
+                self._beside(turn, begun)
         else:
             said = data.decode(errors="replace")[:500]
             await self._recording.fail(begun, f"HTTP {answer.status_code}: {said}", _since(began))
         self._told(f"{begun.run}  {begun.asked.model}  HTTP {answer.status_code}")
         return Response(data, answer.status_code, _headers(answer))
 
-    async def _streamed(self, answer: httpx.Response, begun: Begun, began: float) -> AsyncIterator[bytes]:
+    async def _streamed(
+        self, answer: httpx.Response, begun: Begun, began: float, turn: Turn | None
+    ) -> AsyncIterator[bytes]:
         stream, held, ended = Stream(), b"", False
         try:
             async for data in answer.aiter_raw():
@@ -196,6 +252,7 @@ class Proxy:
                     yield data
             await self._recording.end(begun, stream.answer, _since(began))
             ended = True
+            self._beside(turn, begun)
             self._told(f"{begun.run}  {begun.asked.model}  streamed")
             yield held
         except httpx.HTTPError as error:
@@ -219,13 +276,17 @@ async def _passed(answer: httpx.Response) -> AsyncIterator[bytes]:
         await answer.aclose()
 
 
+class _TooLarge(Exception):
+    """A request of more than `MOST_BYTES`."""
+
+
 async def _body(request: Request) -> bytes:
-    held = b""
+    held = bytearray()
     async for data in request.stream():
         held += data
         if len(held) > MOST_BYTES:
-            break
-    return held
+            raise _TooLarge
+    return bytes(held)
 
 
 def _headers(answer: httpx.Response) -> dict[str, str]:
@@ -239,6 +300,10 @@ def _since(began: float) -> float:
 def _error(status: int, message: str, code: str) -> Response:
     """An error in the form that OpenAI's clients read."""
     return JSONResponse({"error": {"message": message, "type": code, "code": code}}, status)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    return _error(413, f"a request may have {MOST_BYTES} bytes", "too_large")
 
 
 async def _not_recorded(request: Request, error: Exception) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from speeddial.messages import Status, compact_json
@@ -14,36 +15,45 @@ from speeddial.server.chat import Answered, Asked
 
 WORKFLOW = "proxy"
 """Workflow of the runs that come from elsewhere."""
+LARGE = "large model"
+"""Who served where no specialist did."""
+SERVED_BY = "served_by"
+"""Setting of a run: name of the specialist, or `LARGE`. Beside it stand the task, the ``expert`` that was to
+serve, version and stage of that one or of the shadow beside it, and ``why`` the large model answered."""
 _MOST_CONVERSATIONS = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Begun:
     """An exchange that is on record and not yet answered."""
 
     run: str
-    interaction: int
     asked: Asked
+    about: Mapping[str, str]
+    """The run's settings: the upstream server, and whose turn it was where specialists are deployed."""
+    interaction: int = 0
+    """The large model's decode; 0 before it is asked."""
 
 
 class Recording:
     """Writes exchanges, each a run of one decode, later ones of a conversation forked from earlier ones.
 
-    So the turns of a conversation, which share their texts, are always in the same split of an export.
+    So the turns of a conversation, which share their texts, are always in the same split of an export. Where
+    a specialist was asked, its decode stands first, and the large model's is escalated from it.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._conversations: OrderedDict[str, str] = OrderedDict()
 
-    async def begin(self, asked: Asked, *, upstream: str) -> Begun:
-        """Write that a model is asked.
+    async def begin(self, asked: Asked, about: Mapping[str, str]) -> Begun:
+        """Write that an agent asks.
 
         Args:
-            upstream: which server; a URL without secrets.
+            about: settings of the run; no secrets.
 
         Raises:
-            RecordError: it could not be written, so the model must not be asked.
+            RecordError: it could not be written, so nobody must be asked.
         """
         record = self._record
         origin = self._conversations.get(asked.earlier()) if asked.earlier() else None
@@ -51,40 +61,74 @@ class Recording:
             record.beginning_run(
                 asked.task,
                 workflow=WORKFLOW,
-                settings={"upstream": upstream},
+                settings=about,
                 user=asked.user,
                 forked_from=origin,
                 forked_step=1 if origin else None,
             )
         )
-        interaction = await record.committed(
-            record.starting(
-                run,
+        return Begun(run=run, asked=asked, about=about)
+
+    async def ask(self, begun: Begun, *, escalated_from: int | None = None, reason: str = "") -> Begun:
+        """Write that the large model is asked.
+
+        Args:
+            escalated_from: the decode of a specialist that did not serve.
+            reason: why none served.
+
+        Raises:
+            RecordError: it could not be written, so it must not be asked.
+        """
+        asked = begun.asked
+        interaction = await self._record.committed(
+            self._record.starting(
+                begun.run,
                 "model",
                 step=1,
+                escalated_from=escalated_from,
+                reason=reason,
                 model=asked.model,
                 messages=asked.messages,
                 tools=asked.tools,
                 schema=asked.schema,
             )
         )
-        return Begun(run, interaction, asked)
+        return replace(begun, interaction=interaction)
 
     async def end(self, begun: Begun, answer: Answered, latency_ms: float) -> None:
-        """Write what was answered.
+        """Write what the large model answered.
 
         Raises:
             RecordError: it could not be written, so the answer must not be used.
         """
         parsed, wrong = judged(begun.asked, answer)
         await self._end(begun, answer, latency_ms, parsed=parsed, error=wrong)
-        self._conversations[begun.asked.later(answer)] = begun.run
-        if len(self._conversations) > _MOST_CONVERSATIONS:
-            self._conversations.popitem(last=False)
+        self._remember(begun, answer)
+
+    async def served(self, begun: Begun, answer: Answered) -> None:
+        """Write that a specialist's answer, whose decode is on record, is the agent's.
+
+        Raises:
+            RecordError: it could not be written, so the answer must not be used.
+        """
+        await self._record.committed(
+            self._record.finishing_run(
+                begun.run,
+                "done",
+                answer=answer.raw,
+                settings={**begun.about, SERVED_BY: begun.about["expert"]},
+            )
+        )
+        self._remember(begun, answer)
 
     async def fail(self, begun: Begun, error: str, latency_ms: float, answer: Answered | None = None) -> None:
         """Write that no whole answer came."""
         await self._end(begun, answer or Answered(), latency_ms, parsed=None, error=error)
+
+    def _remember(self, begun: Begun, answer: Answered) -> None:
+        self._conversations[begun.asked.later(answer)] = begun.run
+        if len(self._conversations) > _MOST_CONVERSATIONS:
+            self._conversations.popitem(last=False)
 
     async def _end(
         self, begun: Begun, answer: Answered, latency_ms: float, *, parsed: Any, error: str
@@ -104,7 +148,11 @@ class Recording:
             latency_ms=latency_ms,
         )
         end = record.finishing_run(
-            begun.run, "failed" if error else "done", answer=answer.text or answer.raw, error=error
+            begun.run,
+            "failed" if error else "done",
+            answer=answer.text or answer.raw,
+            error=error,
+            settings=begun.about,
         )
 
         def both() -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import uvicorn
 
-from speeddial.loopback import LOOPBACK, address_of, bound, token_of
+from speeddial.loopback import LOOPBACK, address_of, bound, quiet, token_of
 from speeddial.record import Record
 from speeddial.server.proxy import Proxy, Upstream
 from speeddial.server.recording import Recording
+from speeddial.server.specialists import Specialists
 
 TOKEN = "SPEEDDIAL_SERVE_TOKEN"
 """Environment variable with the key that agents give; without one the proxy makes one up at each start."""
@@ -20,6 +21,7 @@ class ProxyServer:
     """One proxy for one record.
 
     Args:
+        specialists: who answers in the large model's place; None for nobody.
         host: a name or address to listen on.
         port: 0 for any free one.
         told: takes a line for each exchange.
@@ -32,6 +34,7 @@ class ProxyServer:
         self,
         record: Record,
         upstream: Upstream,
+        specialists: Specialists | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -42,20 +45,14 @@ class ProxyServer:
         self._upstream = upstream
         self.url = f"{address_of(host, self._socket)}/v1"
         self._server: uvicorn.Server | None = None
-        self._app = Proxy(Recording(record), upstream, token=self.token, hosts=LOOPBACK | {host}, told=told)
+        self._app = Proxy(
+            Recording(record), upstream, specialists, token=self.token, hosts=LOOPBACK | {host}, told=told
+        )
 
     def serve(self) -> None:
         """Serve until interrupted or stopped; exchanges that are under way come to their end."""
-        config = uvicorn.Config(
-            self._app,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            date_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=30,
-        )
+        # The date of a passed answer is its server's.
+        config = quiet(self._app, date_header=False, lifespan="on", timeout_graceful_shutdown=30)
         self._server = uvicorn.Server(config)
         try:
             self._server.run(sockets=[self._socket])

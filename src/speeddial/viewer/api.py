@@ -61,6 +61,7 @@ class Api:
             "/search": self.search,
             "/diff": self.diff,
             "/stats": self.stats,
+            "/ledger": self.ledger,
             "/experts": self.experts,
             "/experts/{name}": self.expert,
             "/datasets": self.datasets,
@@ -127,6 +128,14 @@ class Api:
 
         a, b = (whole(self._record, _given(request.query_params, name)) for name in ("a", "b"))
         return diff_runs(a, b).as_dict()
+
+    def ledger(self, request: Request) -> dict[str, Any]:
+        from speeddial.flywheel.artefact import FOLDER
+        from speeddial.flywheel.ledger import ledger
+
+        since = _selection(request.query_params).since
+        record = self._record
+        return ledger(record, self._project.settings, record.folder / FOLDER, since=since).as_dict()
 
     def stats(self, request: Request) -> dict[str, Any]:
         from speeddial.record.figures import stats

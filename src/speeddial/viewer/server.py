@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from speeddial.errors import SpeeddialError
-from speeddial.loopback import LOOPBACK, address_of, bound, token_of
+from speeddial.loopback import LOOPBACK, address_of, bound, quiet, token_of
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.viewer.api import Api
@@ -129,17 +129,7 @@ class Viewer:
 
     def serve(self) -> None:
         """Serve until interrupted or stopped; what is recorded meanwhile is indexed for search."""
-        # Its log would only repeat what the page says; errors of ours come as tracebacks.
-        config = uvicorn.Config(
-            self._app,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            # Nothing stands in front of it whose word on addresses could be believed.
-            proxy_headers=False,
-            lifespan="off",
-            timeout_graceful_shutdown=3,
-        )
+        config = quiet(self._app, lifespan="off", timeout_graceful_shutdown=3)
         self._server = _Server(config, self._stopping)
         ended = threading.Event()
         indexer = threading.Thread(target=self._index, args=(ended,), name="speeddial-index")
