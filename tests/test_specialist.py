@@ -252,6 +252,8 @@ def test_candidates_come_smallest_first_and_limits_stand_against_them() -> None:
     assert "holds no model" in big.obstacle
     rows = [one.as_dict() for one in found]
     assert named(rows, "").name == "tiny"
+    assert sum(one.max_tokens for one in found) == Budget().max_tokens
+    assert all(one.max_tokens == 0 for one in found if one.obstacle)
     with pytest.raises(UserError, match="holds no model"):
         named(rows, "lora-big")
     with pytest.raises(NotFound, match="no candidate 'huge'"):

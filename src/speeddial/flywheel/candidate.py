@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,11 @@ from speeddial.settings import Settings
 Kind = Literal["scratch", "lora"]
 EMBEDDED = f"embedded:{DEFAULT_BASE}"
 VOCABULARY = 2048
+SMALL_TOKENS = 8_000_000
+"""From which on `small`, which begins from nothing, may learn more than `tiny`. With 1.9 M a model from
+nothing has hardly begun to copy from its requests (docs/flywheel.md)."""
+SHARE = 0.2
+"""Of the tokens, for each candidate but the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,7 @@ class Budget:
     """What the training of a version may take."""
 
     max_tokens: int = 2_000_000
-    """Tokens of rows that pass through the model, prompts included."""
+    """Tokens of rows that pass through the models, prompts included, of all candidates together."""
     max_minutes: float = 80.0
     """Of training; the schedule is cut to end in time by the speed that is measured."""
     max_memory: float = 0.0
@@ -56,6 +61,8 @@ class Candidate:
     """GiB that training takes, estimated."""
     licence: str = ""
     """Of what it begins from; empty when that is nothing."""
+    max_tokens: int = 0
+    """Its share of the budget."""
     passes: float = 3.0
     """How often each sample is learnt from, each time with other values where they can be exchanged; fewer
     times where the tokens do not suffice."""
@@ -81,7 +88,12 @@ def candidates(settings: Settings, budget: Budget, licence: str) -> list[Candida
     folder = str(embedded.folder / "huggingface") if embedded else ""
     bases = {EMBEDDED: settings.bases.get(EMBEDDED, folder), **settings.bases}
     found += [_lora(model, folder, settings) for model, folder in bases.items()]
-    return sorted((_limited(one, budget, licence) for one in found), key=lambda one: one.parameters)
+    limited = sorted((_limited(one, budget, licence) for one in found), key=lambda one: one.parameters)
+    able = [one for one in limited if not one.obstacle]
+    # A small one is a try; what it does not learn with its share, it does not learn with twice as much.
+    last = budget.max_tokens - round(SHARE * budget.max_tokens) * (len(able) - 1)
+    shares = {one.name: last if one is able[-1] else round(SHARE * budget.max_tokens) for one in able}
+    return [replace(one, max_tokens=shares.get(one.name, 0)) for one in limited]
 
 
 def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:
@@ -180,10 +192,12 @@ def _plain(model: str) -> str:
 def _limited(one: Candidate, budget: Budget, licence: str) -> Candidate:
     obstacle = one.obstacle
     under = both(one.licence, licence) if one.licence else licence
+    if not obstacle and one.name == "small" and budget.max_tokens < SMALL_TOKENS:
+        obstacle = f"begins from nothing: takes {SMALL_TOKENS:,} tokens, {budget.max_tokens:,} are allowed"
     if not obstacle and budget.max_memory and one.memory > budget.max_memory:
         obstacle = f"takes {one.memory:g} GiB, {budget.max_memory:g} are allowed"
     if not obstacle and budget.licences and not set(under.split(" AND ")) <= set(budget.licences):
         obstacle = f"comes under {under}, allowed: {', '.join(budget.licences)}"
     if not obstacle and one.licence == UNKNOWN:
         obstacle = f"the licence of {one.model} is not known: `licences` in the settings names it"
-    return Candidate(**{**asdict(one), "obstacle": obstacle})
+    return replace(one, obstacle=obstacle)

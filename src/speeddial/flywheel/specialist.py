@@ -90,7 +90,8 @@ async def train(
     tasks = _chosen(plan["tasks"], names)
     one = named(plan["candidates"], candidate)
     budget = Budget(**selected.parameters["budget"])
-    chosen = {**one.recipe, "max_tokens": budget.max_tokens, **(recipe or {})}
+    chosen = {**one.recipe, "max_tokens": one.max_tokens, **(recipe or {})}
+    chosen["max_tokens"] = min(chosen["max_tokens"], one.max_tokens)
     inputs = {"select": selected.sha256}
     parameters = {
         "candidate": one.name,
@@ -104,7 +105,7 @@ async def train(
         samples = samples_of(selected, folder)
         own = project.expert(plan["expert"]) if "expert" in plan else None
         form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
-        times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one, budget)
+        times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, chosen)
         rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
         chosen = {"epochs": one.passes / (1 + times), **chosen}
         progress(Told(stage="train", detail=one.name))
@@ -220,10 +221,10 @@ def write_rows(
     return {"calls": len(calls.rows), "refusals": len(asides), "left_out": dict(calls.left_out)}
 
 
-def exchanged(samples: int, one: Candidate, budget: Budget) -> int:
+def exchanged(samples: int, passes: float, recipe: Mapping[str, Any]) -> int:
     """How often each sample is learnt from again with other values."""
-    affordable = budget.max_tokens / max(1, samples * TOKENS)
-    return max(0, int(min(MOST_TIMES, one.passes - 1, affordable - 1)))
+    affordable = recipe["max_tokens"] / max(1, samples * TOKENS)
+    return max(0, int(min(MOST_TIMES, passes - 1, affordable - 1)))
 
 
 def train_candidate(
