@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_cli import WORKFLOW, call, script, speeddial
 
-from speeddial.flywheel.dataset import sha256_of
+from speeddial.filehash import sha256_of
 from speeddial.record import Record
 from speeddial.record.datasets import DatasetFile, datasets
 

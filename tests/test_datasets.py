@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recorded import TOOL
 
 from speeddial.errors import NotFound, UserError
-from speeddial.flywheel.dataset import sha256_of
+from speeddial.filehash import sha256_of
 from speeddial.messages import compact_json
 from speeddial.record import Record
 from speeddial.record.datasets import (

@@ -16,8 +16,6 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from otlp_receiver import Endpoint, otlp_endpoint
 
-pytest.importorskip("speeddial.record.feedback")
-
 from speeddial.desk import Desk
 from speeddial.doctor import examine
 from speeddial.errors import UserError

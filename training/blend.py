@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from speeddial.flywheel.artefact import sha256_of
+from speeddial.filehash import sha256_of
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -37,8 +37,8 @@ def blend(first: Path, second: Path, share: float, out: Path) -> None:
     shutil.copyfile(second / "adapter_config.json", out / "adapter_config.json")
     told = json.loads((second / "training.json").read_text(encoding="utf-8"))
     told["blended"] = {
-        "first": sha256_of(first / WEIGHTS),
-        "second": sha256_of(second / WEIGHTS),
+        "first": sha256_of([first / WEIGHTS]),
+        "second": sha256_of([second / WEIGHTS]),
         "share": share,
     }
     (out / "training.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

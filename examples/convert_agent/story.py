@@ -21,7 +21,8 @@ SPOILT = 0.1
 """Share of the answers that are wrong."""
 UNSEEN = 0.15
 """Share of HWU64's utterances that no traffic holds; SNIPS has a part of its own for that."""
-Spoiling = Literal["", "type", "tool", "value"]
+Spoiling = Literal["", "type", "tool", "value", "swapped"]
+SPOILINGS: tuple[Spoiling, ...] = ("type", "tool", "value")
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,24 @@ class Story:
         traffic, held_out = traffic[: requests or None], held_out[: unseen or None]
         return cls(traffic, held_out, _definitions([*traffic, *held_out]))
 
-    def answers(self, *, seed: int = 7) -> Iterator[tuple[Turn, dict[str, Any], Spoiling]]:
-        """What the large model answers in the traffic: each call, and how it was spoilt."""
+    def answers(
+        self, turns: Sequence[Turn] | None = None, *, seed: int = 7
+    ) -> Iterator[tuple[Turn, dict[str, Any], Spoiling]]:
+        """What the large model answers: each call, and how it was spoilt.
+
+        Args:
+            turns: what it is asked; the traffic unless given.
+        """
         dice = random.Random(f"answers {seed}")
         values: dict[tuple[str, str], list[Any]] = {}
         for turn in self.traffic:
             for name, value in turn.arguments.items():
                 values.setdefault((turn.tool, name), []).append(value)
-        for turn in self.traffic:
+        for turn in self.traffic if turns is None else turns:
             if dice.random() >= SPOILT:
                 yield turn, turn.call, ""
                 continue
-            kind: Spoiling = dice.choice(("type", "tool", "value"))
+            kind: Spoiling = dice.choice(SPOILINGS)
             spoilt = _spoilt(turn, kind, self.traffic, values, dice)
             yield turn, spoilt, kind if spoilt != turn.call else ""
 

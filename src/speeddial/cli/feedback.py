@@ -159,7 +159,8 @@ def erase(
 ) -> None:
     """Erase a run, or all runs of a user, from the record: afterwards no byte of them is in its files.
 
-    Datasets and adapters that were built from them stay as they are; which ones that are is printed.
+    What the flywheel made of them goes too, but for versions that serve. Datasets and adapters that were
+    built from them stay as they are; which ones that are is printed.
     """
     from speeddial.record.retention import erase_run, erase_user, finish
 
@@ -305,6 +306,13 @@ class _Here:
             console.print(f"stay as well: {len(erased.kept) - 5} more")
         for run in erased.forks:
             console.print(f"stays: {run}, which was forked from one of them (--forks)")
+        if erased.artefacts:
+            console.print(f"goes too, made of them by the flywheel: {plain(', '.join(erased.artefacts))}")
+        for name, tasks in erased.serving.items():
+            console.print(
+                f"stays: {plain(name)}, which serves {plain(tasks)}; after `speeddial rollback` the next"
+                " erasure takes it"
+            )
         for use in self.uses(erased.runs):
             of = f", trained on {use.dataset}" if use.kind == "adapter" else ""
             console.print(f"stays: {use.kind} {plain(use.name)}{of}, built from {len(use.runs)} of them")
@@ -363,4 +371,6 @@ def _as_dict(erased: Erased) -> dict[str, Any]:
         "kept": erased.kept,
         "forks": list(erased.forks),
         "counts": dict(erased.counts),
+        "artefacts": list(erased.artefacts),
+        "serving": dict(erased.serving),
     }

@@ -120,7 +120,7 @@ def curate(given: Given = None, json: Json = False) -> None:
     from speeddial.flywheel.curate import curate as curated
 
     with talk().status("curating") as status:
-        made = curated(_before("collect", given), _folder(), progress=status.update)
+        made = curated(*_before("collect", given), progress=status.update)
     _tell(made, json, f"{made.report['kept']} of {made.report['samples']} samples kept")
     if not json:
         rows = [[reason, str(count)] for reason, count in made.report["dropped"].items()]
@@ -132,7 +132,7 @@ def cluster(given: Given = None, json: Json = False) -> None:
     from speeddial.flywheel.cluster import cluster as clustered
 
     with talk().status("clustering") as status:
-        made = clustered(_before("curate", given), _folder(), progress=status.update)
+        made = clustered(*_before("curate", given), progress=status.update)
     _tell(made, json, f"{len(made.report['tasks'])} tasks")
     if not json:
         columns = ["task", "samples", "coverage", "purity", "told by words", "stability"]
@@ -144,17 +144,13 @@ def _shown(task: dict[str, Any]) -> list[str]:
     return [plain(task["name"]), str(task["samples"]), *(f"{share:.1%}" for share in shares)]
 
 
-def _folder() -> Path:
-    from speeddial.flywheel.artefact import FOLDER
+def _before(step: str, given: Path | None) -> tuple[Artefact, Path]:
+    """The artefact of the step before, and the folder of all."""
+    from speeddial.flywheel.artefact import FOLDER, Artefact, newest
 
     with opened() as (_, record):
-        return record.folder / FOLDER
-
-
-def _before(step: str, given: Path | None) -> Artefact:
-    from speeddial.flywheel.artefact import Artefact, newest
-
-    return newest(_folder(), step) if given is None else Artefact.open(given)
+        folder = record.folder / FOLDER
+    return newest(folder, step) if given is None else Artefact.open(given), folder
 
 
 def _tell(made: Artefact, json: bool, line: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import NotFound, UserError
+from speeddial.filehash import sha256_of
 
 MANIFEST = "manifest.json"
 FOLDER = "flywheel"
@@ -71,7 +72,7 @@ class Artefact:
         if found.sha256 != _hash(found.step, found.inputs, found.parameters, found.files):
             raise _damaged(path, f"{MANIFEST} is not as it was written")
         for name, digest in found.files.items():
-            if not (path / name).is_file() or sha256_of(path / name) != digest:
+            if not (path / name).is_file() or sha256_of([path / name]) != digest:
                 raise _damaged(path, f"{name} is gone or was changed")
         return found
 
@@ -124,7 +125,7 @@ def made(
     try:
         report = json.loads(json.dumps(make(draft)))
         files = {
-            file.relative_to(draft).as_posix(): sha256_of(file)
+            file.relative_to(draft).as_posix(): sha256_of([file])
             for file in sorted(draft.rglob("*"))
             if file.is_file()
         }
@@ -183,12 +184,6 @@ def named(folder: Path, sha256: str) -> Artefact:
             if artefact.sha256 == sha256:
                 return artefact
     raise NotFound(f"{folder} has no artefact {sha256[:19]}", hint="it was deleted; run its step again")
-
-
-def sha256_of(file: Path) -> str:
-    """``sha256:HEX`` of a file's bytes."""
-    with file.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def _hash(

@@ -19,7 +19,7 @@ import numpy as np
 from speeddial.flywheel.artefact import Artefact, made
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.sample import Sample, read_samples
-from speeddial.flywheel.texts import TextClassifier, groups, guesses
+from speeddial.flywheel.texts import Guess, TextClassifier, groups, guesses
 
 TASKS = "tasks.json"
 ASSIGNED = "assigned.json"
@@ -97,9 +97,9 @@ def find(
 ) -> tuple[list[Task], dict[str, str], TextClassifier | None]:
     """Tasks by size, sample id -> task's name, and the classifier; None for it when there is but one task."""
     progress("tasks")
-    names = _named(samples, sizes)
+    names, guessed = _named(samples, sizes)
     progress("what tells them apart")
-    told = _told(samples, names)
+    told = _told(names, guessed or guesses([sample.request for sample in samples], names))
     progress("stability")
     stable = _stability(samples, names, sizes)
     tasks = []
@@ -124,8 +124,8 @@ def find(
     return tasks, {sample.id: name for sample, name in zip(samples, names, strict=True)}, router
 
 
-def _named(samples: Sequence[Sample], sizes: Sizes) -> list[str]:
-    """Each sample's task."""
+def _named(samples: Sequence[Sample], sizes: Sizes) -> tuple[list[str], list[Guess]]:
+    """Each sample's task, and what its words say of it; nothing where tasks became one meanwhile."""
     names = [sample.task for sample in samples]
     words = [at for at, name in enumerate(names) if not name]
     if len(words) >= 2 * sizes.least:
@@ -134,12 +134,13 @@ def _named(samples: Sequence[Sample], sizes: Sizes) -> list[str]:
     least = max(sizes.least, sizes.share * len(samples))
     counts = Counter(names)
     names = [name if name and counts[name] >= least else REST for name in names]
-    return _merged(samples, names, sizes)
-
-
-def _merged(samples: Sequence[Sample], names: list[str], sizes: Sizes) -> list[str]:
-    """Tasks that cannot be told apart as one, under both their names."""
     told = guesses([sample.request for sample in samples], names)
+    merged = _merged(names, told, sizes)
+    return merged, told if merged == names else []
+
+
+def _merged(names: Sequence[str], told: Sequence[Guess], sizes: Sizes) -> list[str]:
+    """Tasks that cannot be told apart as one, under both their names."""
     taken: Counter[tuple[str, str]] = Counter()
     for name, guess in zip(names, told, strict=True):
         if guess.others > guess.own:
@@ -155,10 +156,9 @@ def _merged(samples: Sequence[Sample], names: list[str], sizes: Sizes) -> list[s
     return ["/".join(sorted(joined[name])) for name in names]
 
 
-def _told(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:
+def _told(names: Sequence[str], told: Sequence[Guess]) -> dict[str, float]:
     right: dict[str, list[bool]] = defaultdict(list)
-    found = guesses([sample.request for sample in samples], names)
-    for name, guess in zip(names, found, strict=True):
+    for name, guess in zip(names, told, strict=True):
         right[name].append(guess.own >= guess.others)
     return {name: sum(found) / len(found) for name, found in right.items()}
 
@@ -168,7 +168,7 @@ def _stability(samples: Sequence[Sample], names: Sequence[str], sizes: Sizes) ->
     for seed in range(_SUBSAMPLES):
         chosen = np.random.default_rng(seed).random(len(samples)) < 0.8
         rows = np.flatnonzero(chosen)
-        again = _named([samples[int(row)] for row in rows], sizes)
+        again, _ = _named([samples[int(row)] for row in rows], sizes)
         before, after = _members(names, rows), _members(again, range(len(rows)), rows)
         for name, members in before.items():
             best = max(len(members & other) / len(members | other) for other in after.values())

@@ -90,6 +90,7 @@ def sample_of(row: InteractionRow, group: str, said: FeedbackRow | None = None) 
         calls=calls,
         answer=row.raw or "",
         error="" if usable else row.error or f"ended {row.status}",
+        whole=bool(row.raw) and row.finish not in ("", "length"),
         model=row.model,
         expert=row.expert,
         status=row.status,

@@ -161,9 +161,8 @@ def report(samples: Sequence[Sample], kept: Sequence[Sample], dropped: Sequence[
 def _without_answer(samples: list[Sample]) -> Iterator[Dropped]:
     for sample in samples:
         if sample.error and not sample.calls:
-            # A call that broke its schema was not parsed; the recorder says so in its error.
-            reason = "schema" if "schema" in sample.error or "JSON" in sample.error else "no answer"
-            yield Dropped(sample, reason, sample.error)
+            # A whole answer without a usable call broke its schema.
+            yield Dropped(sample, "schema" if sample.whole else "no answer", sample.error)
         elif not sample.request.strip():
             yield Dropped(sample, "no answer", "the request is empty")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -161,16 +160,6 @@ def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) 
     if not examples:
         raise DatasetError("the training files hold no usable row")
     return examples, too_long
-
-
-def sha256_of(files: Iterable[Path]) -> str:
-    """Hash over the files' bytes, in the order given, as "sha256:..."."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def epoch_batches(examples: Sequence[Example], batch: int, seed: int, epoch: int) -> list[list[int]]:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import UserError
-from speeddial.flywheel.dataset import DatasetError, sha256_of
+from speeddial.filehash import sha256_of
+from speeddial.flywheel.dataset import DatasetError
 from speeddial.flywheel.lora import BASE_NAME, LoraShape, attach, compute_fused, load_base, save_adapter
 from speeddial.jsonlines import read_objects
 

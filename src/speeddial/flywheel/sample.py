@@ -32,6 +32,8 @@ class Sample:
     """As the model wrote it."""
     error: str = ""
     """Why there is no usable answer; empty when there is one."""
+    whole: bool = False
+    """Whether the answer came to its end; then an error is of what it says."""
     model: str = ""
     expert: str = ""
     status: str = ""

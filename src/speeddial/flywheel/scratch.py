@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import UserError
-from speeddial.flywheel.dataset import ChatEncoder, sha256_of, training_files
+from speeddial.filehash import sha256_of
+from speeddial.flywheel.dataset import ChatEncoder, training_files
 from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
 from speeddial.jsonlines import read_objects

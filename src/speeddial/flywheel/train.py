@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import UserError
-from speeddial.flywheel.dataset import ChatEncoder, sha256_of, training_files
+from speeddial.filehash import sha256_of
+from speeddial.flywheel.dataset import ChatEncoder, training_files
 from speeddial.flywheel.lora import (
     BASE_NAME,
     LoraShape,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speeddial.errors import UserError
+from speeddial.filehash import sha256_of
 from speeddial.flywheel.dataset import (
     ChatEncoder,
     Example,
@@ -22,7 +23,6 @@ from speeddial.flywheel.dataset import (
     epoch_batches,
     micro_batches,
     read_examples,
-    sha256_of,
 )
 
 Resume = Literal["auto", "must", "never"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Generic, TypeVar
 
 from speeddial.errors import RecordError
@@ -39,6 +39,8 @@ class Pending(Future[T], Generic[T]):
         self.set_running_or_notify_cancel()
         self._write = write
         self._given: T
+        self.waiters: list[asyncio.Future[None]] = []
+        """What tasks on event loops wait for; to be woken after this is done."""
 
     def do(self) -> None:
         """Write, inside the caller's transaction."""
@@ -53,7 +55,13 @@ class Pending(Future[T], Generic[T]):
         return self.result() if self.done() else self._given
 
     def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self).__await__()
+        if not self.done():
+            waiter = asyncio.get_running_loop().create_future()
+            self.waiters.append(waiter)
+            # Whoever is done looks for waiters afterwards, so that it is seen here or the waiter there.
+            if not self.done():
+                yield from waiter
+        return self.result()
 
 
 class Commits:
@@ -71,7 +79,8 @@ class Commits:
         self._transaction = transaction
         self._waiting: deque[Pending[Any]] = deque()
         self._thread = ThreadPoolExecutor(1, "speeddial record")
-        self._awake = False
+        self._waking: set[asyncio.AbstractEventLoop] = set()
+        """Loops that wake the thread at the end of their turn."""
         self._closed = False
 
     def commit(self, write: Write[T]) -> T:
@@ -93,10 +102,11 @@ class Commits:
             RecordError: it was waited for and could not be written.
         """
         pending = self._hand_in(write)
-        # Set after the queue was added to, cleared before it is emptied: at worst the thread wakes in vain.
-        if not self._awake:
-            self._awake = True
-            self._thread.submit(self._lead_awake)
+        # At the end of the loop's turn: what other tasks hand in until then makes up the same commit.
+        loop = asyncio.get_running_loop()
+        if loop not in self._waking:
+            self._waking.add(loop)
+            loop.call_soon(self._wake, loop)
         if len(self._waiting) > MOST_WAITING:
             await pending
         return pending
@@ -121,8 +131,13 @@ class Commits:
         self._waiting.append(pending)
         return pending
 
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._waking.discard(loop)
+        # Closing writes what waits by itself.
+        if self._waiting and not self._closed:
+            self._thread.submit(self._lead_awake)
+
     def _lead_awake(self) -> None:
-        self._awake = False
         with self._holding:
             self.lead()
 
@@ -138,6 +153,7 @@ class Commits:
             if at_fault is None or len(group) == 1:
                 for pending in group:
                     pending.set_exception(error)
+                _tell(group)
                 return
             # One of them cannot be written; the others need not suffer for it.
             for pending in group:
@@ -149,3 +165,21 @@ class Commits:
         else:
             for pending in group:
                 pending.settle()
+            _tell(group)
+
+
+def _tell(group: Sequence[Pending[Any]]) -> None:
+    """Wake the tasks that wait for writes which are done, each loop once: it takes a system call."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for pending in group:
+        for waiter in pending.waiters:
+            waiting.setdefault(waiter.get_loop(), []).append(waiter)
+    for loop, waiters in waiting.items():
+        with suppress(RuntimeError):  # The loop is closed, and nobody waits there any more.
+            loop.call_soon_threadsafe(_release, waiters)
+
+
+def _release(waiters: Sequence[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speeddial.errors import NotFound, UserError
+from speeddial.filehash import sha256_of
 from speeddial.jsonlines import read_objects
 from speeddial.record.export import FORMS, ExportReport, Licences, export
 from speeddial.record.selection import Selection
@@ -357,15 +358,11 @@ def _hash_of(body: dict[str, Any]) -> str:
 
 def _sha256(*files: Path) -> str:
     """Over the files' bytes in order, as the trainer does it."""
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-        except OSError as error:
-            raise _damaged(file.parent, f"{file.name} cannot be read ({error.strerror})") from error
-    return f"sha256:{digest.hexdigest()}"
+    try:
+        return sha256_of(files)
+    except OSError as error:
+        file = Path(error.filename)
+        raise _damaged(file.parent, f"{file.name} cannot be read ({error.strerror})") from error
 
 
 def _trained(project: Path) -> Iterator[tuple[str, Path, set[str]]]:

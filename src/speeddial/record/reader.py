@@ -148,7 +148,8 @@ class RecordReader:
         Args:
             run, expert, kinds, statuses, selection: only these; nothing given means all.
         """
-        selected, parameters = (selection or Selection()).as_recorded(self._database.redactor).where()
+        chosen = (selection or Selection()).as_recorded(self._database.redactor)
+        selected, parameters = chosen.where(of_one_run=run is not None)
         conditions = ["id > ?", selected]
         for column, wanted in (("run", run), ("expert", expert)):
             if wanted is not None:

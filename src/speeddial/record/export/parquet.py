@@ -6,7 +6,6 @@ and fill in nulls, or fail where two tools have an argument of one name and two 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speeddial.errors import UserError
+from speeddial.filehash import sha256_of
 from speeddial.messages import compact_json
 from speeddial.record.export.card import card
 from speeddial.record.export.examples import Example
@@ -69,7 +69,9 @@ def write_folder(folder: Path, examples: Iterable[Example], report: ExportReport
                     # `datasets` does not load a split without rows.
                     (partial / names.pop(split)).unlink()
                     continue
-                report.files[folder / names[split]] = _sha256(partial / names[split])
+                report.files[folder / names[split]] = sha256_of([partial / names[split]]).removeprefix(
+                    "sha256:"
+                )
             (partial / "README.md").write_text(card(report, names), encoding="utf-8")
             # mkdtemp makes it for its owner alone, which is right for a record's texts; an earlier one goes.
             if folder.exists():
@@ -126,8 +128,3 @@ def _row(example: Example) -> dict[str, Any]:
             for name, value in example.provenance.items()
         },
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""What curation is worth: the same candidate trained on everything that was recorded, and on what was kept.
+
+    python -m examples.convert_agent.compare TRUTH.jsonl      (in the project's folder)
+
+Both answer the unseen requests alone, every one of them, sure or not. Prints what each has right as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from speeddial.expert import Expert
+from speeddial.flywheel.artefact import FOLDER, MANIFEST, Artefact, made, named
+from speeddial.flywheel.candidate import Budget
+from speeddial.flywheel.cluster import cluster
+from speeddial.flywheel.collect import SAMPLES
+from speeddial.flywheel.curate import KEPT
+from speeddial.flywheel.deployment import CARD, EXPERTS
+from speeddial.flywheel.evaluate import alone
+from speeddial.flywheel.sample import read_samples, write_samples
+from speeddial.flywheel.select import select
+from speeddial.flywheel.specialist import Told, train
+from speeddial.project import Project
+from speeddial.record import Record
+from speeddial.run import Runner
+
+RAW = "raw"
+"""Folder of the artefacts of the comparison, beside the real ones."""
+
+
+async def compared(
+    project: Project, folder: Path, first: Artefact, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Both trainings' right answers.
+
+    Args:
+        folder: of all artefacts.
+        first: the version that is compared.
+        rows: unseen requests with their true calls.
+    """
+    plan = named(folder, first.inputs["select"])
+    collected = named(folder, named(folder, plan.inputs["curate"]).inputs["collect"])
+    aside = folder / RAW
+    selected = select(
+        cluster(_uncurated(collected, aside), aside), aside, project, Budget(**plan.parameters["budget"])
+    )
+    recipe, name = first.parameters["recipe"], first.parameters["candidate"]
+    raw = await train(
+        selected, aside, project, candidate=name, recipe={"max_tokens": recipe["max_tokens"]}, progress=_say
+    )
+    return {
+        "candidate": name,
+        "curated": await _alone(project, first, rows),
+        "raw": await _alone(project, raw, rows),
+    }
+
+
+def _uncurated(collected: Artefact, folder: Path) -> Artefact:
+    """Every sample that has a call, in the place of those that curation keeps."""
+
+    def make(draft: Path) -> dict[str, Any]:
+        samples = [sample for sample in read_samples(collected.file(SAMPLES)) if sample.calls]
+        return {"kept": write_samples(draft / KEPT, samples)}
+
+    return made(folder, "curate", {"collect": collected.sha256}, {"rules": None}, make)
+
+
+async def _alone(project: Project, version: Artefact, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many of the requests a version's model answers rightly."""
+    name = version.report["tasks"][0]["expert"]  # they all have the same weights and tools
+    expert = Expert.from_card(version.path / EXPERTS / name / CARD)
+    house = alone(project, expert, project.model_of(expert))
+    right = 0
+    with tempfile.TemporaryDirectory() as scratch, Record.open(Path(scratch) / "record.db") as record:
+        runner = Runner(house, record=record)
+        for row in rows:
+            outcome = await runner.call(name, row["text"], execute=False)
+            right += [call.as_dict() for call in outcome.calls] == [row["call"]]
+    found = version.report
+    return {
+        "samples": found["rows"]["calls"],
+        "tokens": found["tokens"],
+        "minutes": round(found["seconds"] / 60, 1),
+        "right": round(right / len(rows), 4),
+    }
+
+
+def _say(told: Told) -> None:
+    print(f"{told.stage} {told.done}/{told.of} {told.detail}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("truth", type=Path)
+    options = parser.parse_args()
+    rows = [json.loads(line) for line in options.truth.read_text(encoding="utf-8").splitlines()]
+    project = Project(Project.find())
+    with project.open_record() as record:
+        folder = record.folder / FOLDER
+    unseen = [row for row in rows if row["id"].startswith("unseen")]
+    versions = [Artefact.open(file.parent) for file in folder.glob(f"train-*/{MANIFEST}")]
+    first = min(versions, key=lambda version: version.created)
+    print(json.dumps(asyncio.run(compared(project, folder, first, unseen))))
+
+
+if __name__ == "__main__":
+    main()
