@@ -36,6 +36,9 @@ def serve(
             min=0.1, metavar="S", help="Seconds that a specialist may take before the model is asked instead."
         ),
     ] = 10.0,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Put versions that have shown enough on their next stage.")
+    ] = False,
     no_specialists: Annotated[
         bool, typer.Option("--no-specialists", help="Pass everything on, whatever is deployed.")
     ] = False,
@@ -45,7 +48,8 @@ def serve(
     Two lines of the agent change: its base URL and its key, which are printed. Requests, streams and tool
     calls pass unchanged. The model's own key stays in the environment here. What cannot be recorded is not
     passed on. Once versions are promoted (`speeddial promote`), the requests of their tasks are answered by
-    them where they are sure, from the next request on; `speeddial ledger` tells how many.
+    them where they are sure, from the next request on; `speeddial ledger` tells how many. One that breaks
+    the limits that were stated when it was promoted is rolled back by itself.
 
     The key is another one at each start unless SPEEDDIAL_SERVE_TOKEN is set. Ctrl-C ends it; then
     `speeddial runs --workflow proxy` shows what came.
@@ -68,7 +72,9 @@ def serve(
         talk().print(plain(line))
 
     with opened() as (project, on_record):
-        specialists = None if no_specialists else Specialists(project, on_record, wait=wait, told=say)
+        specialists = (
+            None if no_specialists else Specialists(project, on_record, wait=wait, auto=auto, told=say)
+        )
         server = ProxyServer(on_record, upstream, specialists, host=host, port=port, told=say)
         data(f"base_url={server.url}")
         data(f"api_key={server.token}")

@@ -164,7 +164,7 @@ class Deployments:
             names: of tasks; all that the gate passed unless given, without a gate all of the version.
             share: of the traffic at canary.
             gate: what the version passed; None to do without, which the history shows.
-            router: the `cluster` artefact that found the tasks.
+            router: the `cluster` artefact that found the tasks; none for a project's own expert.
 
         Raises:
             NotFound: the version has no such task.

@@ -63,7 +63,7 @@ def promote(
             "share": share,
             "gate": gate,
             "limits": limits_of(verdicts.get(task)),
-            "router": router,
+            "router": None if verdicts.get(task, {}).get("home") else router,
             "reason": reason,
         }
         if stage == "full" and verdicts.get(task, {}).get("home"):
@@ -123,13 +123,16 @@ def gate_of(version: Artefact, deployments: Deployments) -> Artefact | None:
     return max(found, key=lambda gate: (gate.created, gate.path.stat().st_mtime_ns), default=None)
 
 
-def router_of(version: Artefact, deployments: Deployments) -> Artefact:
-    """The `cluster` artefact that found a version's tasks.
+def router_of(version: Artefact, deployments: Deployments) -> Artefact | None:
+    """The `cluster` artefact that found a version's tasks; None for a project's own expert, which is asked by
+    its name.
 
     Raises:
         NotFound: it is gone.
     """
     select = named(deployments.folder, version.inputs["select"])
+    if select.parameters.get("expert"):
+        return None
     return named(deployments.folder, select.inputs["cluster"])
 
 

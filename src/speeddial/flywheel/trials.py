@@ -78,8 +78,9 @@ def trials(
         cases = [sample for sample, to in zip(held.tests, held.routed, strict=True) if to == task]
         own = [sample for sample in held.tests if held.tasks.get(sample.id) == task]
         asked = Counter(sample.expert for sample in own).most_common(1)
-        obstacle = _schemas(own, held.definitions, current) or _size(cases, terms)
         home = name in project.experts and bool(asked) and asked[0][0] == name
+        changed = _stale(expert, project) if home else _schemas(own, held.definitions, current)
+        obstacle = changed or _size(cases, terms)
         found.append(
             Trial(
                 task=task,
@@ -173,6 +174,10 @@ def _schemas(
     if not changed:
         return ""
     return f"the schema of {', '.join(changed)} changed since its samples were collected; collect anew"
+
+
+def _stale(expert: Expert, project: Project) -> str:
+    return "the project's tools changed since it learnt; train anew" if expert.is_stale(project.tools) else ""
 
 
 def _size(cases: Sequence[Sample], terms: Terms) -> str:

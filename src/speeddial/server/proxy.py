@@ -36,6 +36,8 @@ SERVED = "x-speeddial-served-by"
 """Header of answers where specialists are deployed: name of the one who served, or the large model."""
 _MOST_SHADOWS = 64
 """Answers that wait to be compared; of more, some are not."""
+WATCHED = 100
+"""Exchanges after which it is looked at how specialists do."""
 _WAIT = httpx.Timeout(600.0, connect=10.0)
 # Idle connections are dropped before the server does it: uvicorn and vLLM hang up after 5 s, and a request
 # sent at that moment is lost (once in 12,000 on a busy machine with httpx's own 5 s).
@@ -120,6 +122,8 @@ class Proxy:
         self._upstream = upstream
         self._specialists = specialists
         self._shadows: asyncio.Queue[tuple[Turn, Begun]] = asyncio.Queue(_MOST_SHADOWS)
+        self._exchanges = 0
+        self._watch_due = asyncio.Event()
         self._token = token
         self._hosts = frozenset(host.lower() for host in hosts)
         self._told = told
@@ -138,10 +142,11 @@ class Proxy:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        shadows = asyncio.create_task(self._ask_shadows())
+        tasks = [asyncio.create_task(self._ask_shadows()), asyncio.create_task(self._watch())]
         yield
-        shadows.cancel()
-        await asyncio.wait([shadows])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await self._upstream.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -178,6 +183,9 @@ class Proxy:
         if turn is None or self._specialists is None:
             begun = await self._recording.ask(await self._recording.begin(asked, about))
             return await self._pass(request, body, begun)
+        self._exchanges += 1
+        if self._exchanges % WATCHED == 0:
+            self._watch_due.set()
         begun = await self._recording.begin(asked, about | turn.about())
         came = await self._specialists.answer(turn, asked, begun.run)
         if isinstance(came, Answered):
@@ -202,6 +210,16 @@ class Proxy:
                 await self._specialists.shadow(turn, begun.asked, begun.run)
             except Exception as error:  # noqa: BLE001 - nobody waits for it, and the next may be asked well
                 self._told(f"{begun.run}  not compared: {error!r}")
+
+    async def _watch(self) -> None:
+        while True:
+            await self._watch_due.wait()
+            self._watch_due.clear()
+            assert self._specialists is not None
+            try:
+                await asyncio.to_thread(self._specialists.watch)
+            except Exception as error:  # noqa: BLE001 - agents are served whatever becomes of the count
+                self._told(f"not watched: {error!r}")
 
     async def _pass(self, request: Request, body: bytes, begun: Begun, turn: Turn | None = None) -> Response:
         """Have the large model answer."""

@@ -29,6 +29,7 @@ from speeddial.flywheel.deployment import CARD, Deployment, Deployments
 from speeddial.flywheel.evaluate import alone
 from speeddial.flywheel.sample import definitions_of
 from speeddial.flywheel.texts import TextClassifier
+from speeddial.flywheel.watch import watch
 from speeddial.messages import Status, compact_json
 from speeddial.outcome import CallOutcome, Phone
 from speeddial.project import Project
@@ -103,7 +104,8 @@ class Specialists:
         project: whose engines and settings they have.
         record: where they are on record; their deployments stand beside it.
         wait: seconds that one may take.
-        told: called with a line when something broke.
+        auto: put those that have shown enough on their next stage; see `speeddial.flywheel.watch`.
+        told: called with a line when something broke, or somebody came or went.
     """
 
     def __init__(
@@ -112,9 +114,11 @@ class Specialists:
         record: Record,
         *,
         wait: float = WAIT,
+        auto: bool = False,
         told: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._project = project
+        self._auto = auto
         self._record = record
         self._wait = wait
         self._told = told
@@ -176,6 +180,16 @@ class Specialists:
         """
         if turn.beside is not None:
             await self._ask(turn.beside, asked, run, reason=SHADOW)
+
+    def watch(self) -> None:
+        """Look at how they do; those that break their limits are rolled back, and nobody asks them again.
+
+        Raises:
+            SpeeddialError: the record or the deployments cannot be read.
+        """
+        for seen in watch(self._project, self._record, self._deployments, auto=self._auto):
+            if seen.state in ("rolled back", "advanced"):
+                self._told(f"{seen.task}  {seen.stage}  {seen.state}: {seen.reason}")
 
     async def _ask(self, whom: Deployment, asked: Asked, run: str, reason: str = "") -> Answered | Left:
         if asked.demands.beyond:
