@@ -12,8 +12,11 @@ from speeddial.cli.datasets import DATA
 from speeddial.cli.output import data, emit, plain, table, talk
 from speeddial.cli.record import Json
 from speeddial.cli.selection import Expert, Since, Until, User, Workflow, opened, selected
+from speeddial.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from speeddial.flywheel.artefact import Artefact
 
 Given = Annotated[
@@ -112,19 +115,85 @@ def collect(
     _tell(made, json, f"{made.report['samples']} samples")
 
 
-def curate(given: Given = None, json: Json = False) -> None:
+def curate(
+    given: Given = None,
+    committee: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL,MODEL,...", help="Ask these about calls in doubt; two thirds must agree on one."
+        ),
+    ] = "",
+    fill: Annotated[
+        int, typer.Option(metavar="N", help="Word requests anew for tasks of fewer samples; see --model.")
+    ] = 0,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Who words them anew; the committee's first unless given.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """S2: leave out what teaches mistakes: wrong types, wrong values, wrong tools, conflicts, copies.
 
-    Everything that is left out stands in the artefact with its reason.
+    Everything that is left out stands in the artefact with its reason. With a committee the calls that its
+    models agree on take the place of those in doubt; killed, it goes on without asking twice. With --fill a
+    model says requests of thin tasks in other words, which are kept where all values still stand in them,
+    marked as synthetic, and never tested on.
     """
+    models = [name.strip() for name in committee.split(",") if name.strip()]
+    if fill and not (model or models):
+        raise UserError("nobody is named who words requests anew", hint="give --model ENGINE:NAME")
     from speeddial.flywheel.curate import curate as curated
 
     with talk().status("curating") as status:
-        made = curated(*_before("collect", given), progress=status.update)
+        collected, folder = _before("collect", given)
+        made = curated(collected, folder, progress=status.update)
+        if models:
+            made = _relabelled(made, folder, models, status)
+        if fill:
+            made = _filled(made, folder, model or models[0], fill, status)
     _tell(made, json, f"{made.report['kept']} of {made.report['samples']} samples kept")
     if not json:
         rows = [[reason, str(count)] for reason, count in made.report["dropped"].items()]
         table(rows, ["left out for", "samples"])
+    if not json and (asked := made.report.get("committee")):
+        talk().print(
+            f"the committee was asked {asked['asked']} times: {asked['relabelled']} relabelled,"
+            f" {asked['confirmed']} confirmed, ${asked['cost']:.2f}"
+        )
+
+
+def _relabelled(curated: Artefact, folder: Path, models: list[str], status: Status) -> Artefact:
+    import asyncio
+
+    from speeddial.flywheel.committee import relabel
+    from speeddial.project import Project
+
+    return asyncio.run(
+        relabel(
+            Project(Project.find()),
+            curated,
+            folder,
+            models,
+            progress=lambda done, total: status.update(f"asking the committee: {done} of {total}"),
+        )
+    )
+
+
+def _filled(curated: Artefact, folder: Path, model: str, least: int, status: Status) -> Artefact:
+    import asyncio
+
+    from speeddial.flywheel.synthetic import fill
+    from speeddial.project import Project
+
+    return asyncio.run(
+        fill(
+            Project(Project.find()),
+            curated,
+            folder,
+            model,
+            least,
+            progress=lambda done, total: status.update(f"wording anew: {done} of at most {total}"),
+        )
+    )
 
 
 def cluster(given: Given = None, json: Json = False) -> None:

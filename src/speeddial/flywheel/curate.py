@@ -30,6 +30,7 @@ from speeddial.flywheel.collect import SAMPLES
 from speeddial.flywheel.labels import fold
 from speeddial.flywheel.sample import Call, Sample, read_samples, write_samples
 from speeddial.flywheel.texts import Guess, guesses
+from speeddial.jsonlines import read_objects
 from speeddial.messages import compact_json
 from speeddial.record.export.validity import why_invalid
 
@@ -99,15 +100,33 @@ def curate(
     def make(draft: Path) -> Mapping[str, Any]:
         samples = list(read_samples(collected.file(SAMPLES)))
         kept, dropped = sort(samples, rules, current=current, progress=progress)
-        write_samples(draft / KEPT, kept)
-        with (draft / DROPPED).open("w", encoding="utf-8") as file:
-            for item in dropped:
-                row = {"reason": item.reason, "detail": item.detail, **asdict(item.sample), "tools": []}
-                file.write(compact_json(row) + "\n")
+        write_sorted(draft, kept, dropped)
         return report(samples, kept, dropped)
 
     parameters = {"rules": asdict(rules), "current": current}
     return made(folder, "curate", {"collect": collected.sha256}, parameters, make)
+
+
+def write_sorted(folder: Path, kept: Iterable[Sample], dropped: Iterable[Dropped]) -> None:
+    """Write the files of a curated artefact."""
+    write_samples(folder / KEPT, kept)
+    with (folder / DROPPED).open("w", encoding="utf-8") as file:
+        for item in dropped:
+            row = {"reason": item.reason, "detail": item.detail, **asdict(item.sample), "tools": []}
+            file.write(compact_json(row) + "\n")
+
+
+def read_dropped(file: Path, collected: Mapping[str, Sample]) -> list[Dropped]:
+    """What was left out, as it was collected.
+
+    Args:
+        collected: id -> sample.
+    """
+    return [
+        Dropped(collected[row["id"]], row["reason"], row["detail"])
+        for _, row in read_objects(file)
+        if row["id"] in collected
+    ]
 
 
 def sort(
@@ -128,7 +147,7 @@ def sort(
         ("tools", lambda rest: _of_another_tool(rest, rules)),
         ("choices", lambda rest: _of_another_value(rest, rules)),
         ("conflicts", lambda rest: _conflicting(rest, rules)),
-        ("copies", lambda rest: _copies(rest, rules)),
+        ("copies", lambda rest: copies(rest, rules)),
     )
     for name, stage in stages:
         progress(name)
@@ -259,8 +278,8 @@ def _conflicting(samples: list[Sample], rules: Rules) -> Iterator[Dropped]:
                 yield Dropped(sample, "conflict", f"{count} of {len(group)} equal requests agree")
 
 
-def _copies(samples: list[Sample], rules: Rules) -> Iterator[Dropped]:
-    """What an earlier sample says already. Only equal calls are compared, so groups stay small."""
+def copies(samples: list[Sample], rules: Rules) -> Iterator[Dropped]:
+    """Samples that say what an earlier one does. Only equal calls are compared, so groups stay small."""
     by_calls: dict[str, list[tuple[Sample, frozenset[str]]]] = defaultdict(list)
     for sample in samples:
         words = frozenset(_WORD.findall(_asked(sample)))

@@ -167,14 +167,22 @@ class _House:
     """The project with other experts, and with other settings where they are given."""
 
     def __init__(
-        self, project: Project, experts: Mapping[str, Expert], settings: Settings | None = None
+        self,
+        project: Project,
+        experts: Mapping[str, Expert],
+        settings: Settings | None = None,
+        model: str = "",
     ) -> None:
         self._project = project
+        self._model = model
         self.experts = experts
         self.settings = settings or project.settings
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._project, name)
+
+    def model_of(self, expert: Expert) -> str:
+        return self._model or self._project.model_of(expert)
 
     def expert(self, name: str) -> Expert:
         if name not in self.experts:
@@ -187,7 +195,7 @@ def alone(project: Project, expert: Expert, model: str) -> _House:
     settings = replace(
         project.settings, planner=model, sources={**project.settings.sources, "planner": "evaluation"}
     )
-    return _House(project, {expert.name: replace(expert, next=(), threshold=0.0)}, settings)
+    return _House(project, {expert.name: replace(expert, next=(), threshold=0.0)}, settings, model)
 
 
 def _registry(project: Project, rows: Sequence[Mapping[str, Any]]) -> dict[str, Expert]:

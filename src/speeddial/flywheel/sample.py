@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from speeddial.errors import UserError
 from speeddial.jsonlines import read_objects
@@ -34,6 +34,8 @@ class Sample:
     """Why there is no usable answer; empty when there is one."""
     whole: bool = False
     """Whether the answer came to its end; then an error is of what it says."""
+    source: Literal["", "committee", "synthetic"] = ""
+    """Who its calls are by, when not by the model that was recorded."""
     model: str = ""
     expert: str = ""
     status: str = ""
