@@ -154,7 +154,11 @@ def test_the_page_shows_each_share_with_its_interval(tmp_path: Path) -> None:
         thread.start()
         try:
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium())
+                browser = playwright.chromium.launch(
+                    # A container's root has no sandbox of its own to give it.
+                    executable_path=chromium(),
+                    args=["--no-sandbox"],
+                )
                 page = browser.new_page()
                 watch = Watch(page, f"http://127.0.0.1:{viewer.port}", ())
                 page.goto(viewer.link)

@@ -421,6 +421,7 @@ def more_than(found: Collection[Any], count: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_killed_while_specialists_serve_it_loses_nothing_acknowledged(house: House, tmp_path: Path) -> None:
     script = tmp_path / "weather.json"
     script.write_text(
@@ -468,7 +469,7 @@ def test_killed_while_specialists_serve_it_loses_nothing_acknowledged(house: Hou
         for one in agents:
             one.start()
         try:
-            wait_until(partial(more_than, acknowledged, before + 5), 60)
+            wait_until(partial(more_than, acknowledged, before + 5), 150)
             time.sleep(delay)
         finally:
             process.kill()
