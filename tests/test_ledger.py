@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,52 @@ def test_prices_are_read_strictly() -> None:
     assert Settings.load(None, None, {"SPEEDDIAL_PRICES": "large=1/2"}).prices == {"large": "1/2"}
     with pytest.raises(SettingsError, match=r"1\.25"):
         settings(prices={"large": "1.25"})
+
+
+@pytest.mark.browser
+def test_the_page_shows_each_share_with_its_interval(tmp_path: Path) -> None:
+    from playwright.sync_api import expect, sync_playwright
+    from viewing import Watch, chromium, go
+
+    from speeddial.viewer.server import Viewer
+
+    project = project_in(tmp_path / "project", machine_price=0.2)
+    with project.open_record() as record:
+        deploy(record, version(record.folder / FOLDER, "scripted:none"))
+        for number in range(20):
+            Story(record).call(served=number % 4 != 0)
+        viewer = Viewer(project, record)
+        thread = threading.Thread(target=viewer.serve)
+        thread.start()
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    # A container's root has no sandbox of its own to give it.
+                    executable_path=chromium(),
+                    args=["--no-sandbox"],
+                )
+                page = browser.new_page()
+                watch = Watch(page, f"http://127.0.0.1:{viewer.port}", ())
+                page.goto(viewer.link)
+                go(page, "ledger")
+                card = page.locator(".card").filter(has_text="Calls served by specialists")
+                expect(card).to_contain_text("75.0 %")
+                expect(card).to_contain_text("15 of 20 calls")
+                row = page.get_by_role("row").filter(
+                    has=page.get_by_role("rowheader", name="get_weather", exact=True)
+                )
+                expect(row.get_by_role("img").first).to_have_accessible_name(
+                    "75.0 %, 53.1 % to 88.8 %, of 20 calls"
+                )
+                expect(page.get_by_role("row").filter(has_text="unsure")).to_contain_text("5")
+                expect(page.locator("main")).to_contain_text("5 calls of large have no price")
+                page.get_by_role("button", name="24 hours").click()
+                expect(page).to_have_url(re.compile("since=24h"))
+                watch.check()
+                browser.close()
+        finally:
+            viewer.stop()
+            thread.join(20)
 
 
 def test_the_command_counts_what_went_through_the_proxy(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -311,8 +315,8 @@ def test_a_shadow_is_asked_afterwards_and_not_used(house: House, ask: Ask) -> No
     assert run.status == "done"
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -410,3 +414,73 @@ def city_of(got: httpx.Response) -> str:
 
 def test_the_definition_is_as_the_agent_has_it() -> None:
     assert OFFERED[0]["function"] == WEATHER
+
+
+def more_than(found: Collection[Any], count: int) -> bool:
+    return len(found) > count
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_killed_while_specialists_serve_it_loses_nothing_acknowledged(house: House, tmp_path: Path) -> None:
+    script = tmp_path / "weather.json"
+    script.write_text(
+        json.dumps({city: {"name": "get_weather", "arguments": {"city": city}} for city in CITIES})
+    )
+    deploy(house.record, version(house.folder, f"scripted:{script}"))
+    acknowledged: dict[str, str] = {}
+
+    def agent(url: str, key: str) -> None:
+        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+            for number in range(10_000):
+                name = CITIES[number % 5]
+                # Every third one is the large model's, which has no words for it.
+                text = f"weather in {name}?" if number % 3 else f"play the song {name}"
+                try:
+                    got = client.post(f"{url}/chat/completions", json=said(text))
+                except httpx.HTTPError:
+                    return
+                if got.headers["x-speeddial-served-by"] == "get_weather":
+                    acknowledged[got.json()["id"].removeprefix("chatcmpl-")] = name
+                    assert city_of(got) == name
+
+    for delay in (1.0, 2.3):
+        before = len(acknowledged)
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "speeddial",
+                "serve",
+                "--record",
+                "--port",
+                "0",
+                "--to",
+                house.upstream.url,
+            ],
+            cwd=house.project.root,
+            env={**os.environ, "OPENAI_API_KEY": KEY},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        url, key = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
+        agents = [threading.Thread(target=agent, args=(url, key)) for _ in range(3)]
+        for one in agents:
+            one.start()
+        try:
+            wait_until(partial(more_than, acknowledged, before + 5), 150)
+            time.sleep(delay)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            for one in agents:
+                one.join()
+    assert len(acknowledged) > 20
+    with house.project.open_record() as record:
+        for run, name in acknowledged.items():
+            kept = record.run(run)
+            assert (kept.status, kept.settings["served_by"]) == ("done", "get_weather")
+            (row,) = kept.interactions
+            assert (row.status, row.parsed["arguments"]) == ("exact", {"city": name})

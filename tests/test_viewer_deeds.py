@@ -213,6 +213,7 @@ def places(record: Record, runs: viewed.Viewed) -> list[str]:
         "expert/organizer",
         "expert/tables",
         "stats",
+        "ledger",
         "datasets",
         "datasets?build=1",
         f"diff?a={runs.both}&b={runs.berlin}",

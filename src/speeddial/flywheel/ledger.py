@@ -61,8 +61,10 @@ class Figure:
 
     @classmethod
     def drawn(cls, draws: Draws, calls: int) -> Figure:
-        low, middle, high = np.quantile(draws, (0.025, 0.5, 0.975))
-        return cls(float(middle), float(low), float(high), calls)
+        """Of draws whose first is what was counted."""
+        low, high = np.quantile(draws, (0.025, 0.975))
+        value = float(draws[0])
+        return cls(value, min(value, float(low)), max(value, float(high)), calls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,8 +237,9 @@ class _Reckoned:
         self.priced = self.told and priced
         self.baseline = len(usual)
         served = account.calls * dice.beta(account.served + 0.5, account.calls - account.served + 0.5, _DRAWS)
+        served[0] = account.served
         if not account.served:
-            served = np.zeros(_DRAWS)
+            served[:] = 0.0
         tokens, costs = _means(usual, dice)
         large_tokens, large_costs = _means(account.large or usual, dice)
         left = account.calls - served
@@ -283,11 +286,11 @@ def _break_even(training: float | None, saved: Draws, calls: int) -> Figure | No
     """Calls until what each saves on the mean has paid for training."""
     if not training:
         return None
-    each = saved / calls
-    # Where even the interval's end does not tell whether anything is saved, there is no number of calls.
-    if np.quantile(each, 0.025) <= 0:
+    each = Figure.drawn(saved / calls, calls)
+    # Where it may be that nothing is saved, there is no number of calls.
+    if each.low <= 0:
         return None
-    return Figure.drawn(training / each, calls)
+    return Figure(training / each.value, training / each.high, training / each.low, calls)
 
 
 def _ratio(parts: list[tuple[Draws, Draws]], calls: int) -> Figure | None:
@@ -303,7 +306,9 @@ def _means(calls: list[tuple[int, float]], dice: np.random.Generator) -> tuple[D
     values = np.asarray(calls, float)
     error = values.std(axis=0, ddof=1) / len(values) ** 0.5 if len(values) >= _LEAST else np.zeros(2)
     # One draw for both: they rise and fall together.
-    drawn = np.maximum(0.0, values.mean(axis=0) + np.outer(dice.standard_normal(_DRAWS), error))
+    off = dice.standard_normal(_DRAWS)
+    off[0] = 0.0
+    drawn = np.maximum(0.0, values.mean(axis=0) + np.outer(off, error))
     return drawn[:, 0], drawn[:, 1]
 
 

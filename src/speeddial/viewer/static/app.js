@@ -7,6 +7,7 @@ import { ExpertPage, Experts } from "./experts.js";
 import { fullTime } from "./format.js";
 import { boundKeys, useKeys } from "./keys.js";
 import { go, href, useRoute } from "./route.js";
+import { Ledger } from "./ledger.js";
 import { Run } from "./run.js";
 import { Runs } from "./runs.js";
 import { Search } from "./search.js";
@@ -19,6 +20,7 @@ const PLACES = [
   ["search", "Search", "s"],
   ["experts", "Experts", "e"],
   ["stats", "Savings", "t"],
+  ["ledger", "Ledger", "l"],
   ["datasets", "Datasets", "d"],
 ];
 const UNDER = { run: "runs", diff: "runs", expert: "experts" };
@@ -33,6 +35,7 @@ function View({ route, onLive }) {
     case "experts": return html`<${Experts} />`;
     case "expert": return html`<${ExpertPage} key=${id} name=${id} />`;
     case "stats": return html`<${Stats} query=${route.query} />`;
+    case "ledger": return html`<${Ledger} query=${route.query} />`;
     case "datasets": return html`<${Datasets} query=${route.query} />`;
     case "diff": return html`<${Diff} a=${route.query.a} b=${route.query.b} />`;
     default: return html`<main class="view page"><${Empty} title="There is no such page"><a class="button" href=${href(["runs"])}>To the runs</a><//></main>`;
