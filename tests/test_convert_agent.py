@@ -106,7 +106,7 @@ def recorded(small: Story, tmp_path_factory: pytest.TempPathFactory) -> Conversi
     return story
 
 
-OPTIONS = ("--margin", "0.05", "--max-tokens", "800000")
+OPTIONS = ("--margin", "0.05", "--max-tokens", "800000", "--max-memory", "1.5")
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_the_whole_story_on_tiny_models(recorded: Conversion) -> None:
     kinds = curation["recall by kind"]
     assert min(kinds[kind] for kind in ("type", "tool", "value")) >= 0.9 and curation["precision"] >= 0.9
 
-    assert found["training"]["tokens"] <= 800_000
+    assert found["training"]["tokens"] <= 1.01 * 800_000  # a step is not divided
     verdicts = found["training"]["by task"]
     assert not verdicts[POISONED]["passed"] and verdicts[POISONED]["reason"]
     assert verdicts[POISONED]["stage"] == ""
@@ -187,7 +187,7 @@ def turned(project: Path, step: str, killed: bool) -> int:
 
 
 KILLS = 4
-SHORT = ("--margin", "0.05", "--max-tokens", "150000")
+SHORT = ("--margin", "0.05", "--max-tokens", "100000", "--max-memory", "1.5")
 
 
 def outcome(project: Path) -> dict[str, Any]:

@@ -114,7 +114,9 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
             ) as agent,
         ):
             asked = [(name, row) for name in TASKS for row in cases(name)[:6]]
-            answers = [ask(agent, row["input"], offered, stream=at % 2 == 1) for at, (_, row) in enumerate(asked)]
+            answers = [
+                ask(agent, row["input"], offered, stream=at % 2 == 1) for at, (_, row) in enumerate(asked)
+            ]
         served = [
             (row, answer)
             for (name, row), answer in zip(asked, answers, strict=True)
