@@ -1,4 +1,4 @@
-"""The story of `examples/convert_agent` by real processes: an agent, its large model, the proxy, the flywheel."""
+"""The story of `examples/convert_agent` by real processes: agent, large model, proxy, flywheel, ledger."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from examples.convert_agent.agent import answered
 from examples.convert_agent.convert import SPEEDDIAL, Conversion, _environment
 from examples.convert_agent.invented import POISONED, invented
 from examples.convert_agent.story import Story
-
 from speeddial.flywheel.artefact import FOLDER, MANIFEST, Artefact
 from speeddial.flywheel.deployment import Deployments
 from speeddial.record import Record
@@ -159,7 +156,7 @@ def test_killed_at_any_time_the_same_artefacts_come_out(recorded: Conversion, tm
         shutil.rmtree(project)
         shutil.copytree(kept, project)
         kills = sum(turned(project, step, killed) for step in STEPS)
-        assert not killed or kills >= len(STEPS)
+        assert not killed or kills >= 3
         outcomes.append(outcome(project))
     assert outcomes[0] == outcomes[1]
 
