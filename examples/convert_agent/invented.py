@@ -36,8 +36,17 @@ PHRASES = {
         "how is the weather in {city} {day}",
         "will it rain in {city} {day}",
         "tell me the forecast for {city} {day} please",
+        "what will it be like in {city} {day}",
+        "do i need an umbrella in {city} {day}",
+        "weather for {city} {day}",
     ),
-    "play_song": ("play {song}", "put on the song {song}", "i want to hear {song} now"),
+    "play_song": (
+        "play {song}",
+        "put on the song {song}",
+        "i want to hear {song} now",
+        "let me listen to {song}",
+        "could you play {song} for me",
+    ),
     "add_to_list": (
         "add {item} to the {list} list",
         "please write {item} on my {list} list",

@@ -37,8 +37,8 @@ def report(work: Path) -> dict[str, Any]:
     }
     if (work / "compare.json").exists():
         found["compare"] = _phase(work, "compare")
-    phases = ("record", "flywheel", "replay")
-    return found | {"seconds": {name: _phase(work, name)["seconds"] for name in phases}}
+    phases = ("record", "flywheel", "replay", "ledger")
+    return found | {"seconds of": {name: _phase(work, name)["seconds"] for name in phases}}
 
 
 def curation(curated: Artefact, truth: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

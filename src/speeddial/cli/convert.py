@@ -28,6 +28,10 @@ def convert(
     ] = "full",
     max_tokens: Annotated[int, typer.Option(min=1, help="That all trainings may take.")] = 2_000_000,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="That all trainings may take.")] = 80.0,
+    max_memory: Annotated[
+        float,
+        typer.Option(min=0, help="GiB that a training may take, 0 for any; 1.5 is for tiny models alone."),
+    ] = 0.0,
     margin: Margin = 0.03,
     sure: Sure = 0.95,
     share: Annotated[float, typer.Option(min=0.001, max=0.999, help="Of the traffic, at canary.")] = 0.1,
@@ -69,7 +73,7 @@ def convert(
             converted(
                 project,
                 record,
-                _Steps(project, record, limits),
+                _Steps(project, record, limits, max_memory),
                 selection=selected(expert=expert, workflow=workflow, user=user, since=since, until=until),
                 terms=Terms(margin=margin, sure=sure),
                 limits=limits,
@@ -102,17 +106,19 @@ def _asked(tasks: Sequence[str], stage: str) -> bool:
 class _Steps:
     """The steps whose models cost something."""
 
-    def __init__(self, project: Any, record: Any, limits: Any) -> None:
+    def __init__(self, project: Any, record: Any, limits: Any, max_memory: float) -> None:
         from speeddial.flywheel.artefact import FOLDER
+        from speeddial.flywheel.candidate import Budget
 
-        self._project, self._folder, self._limits = project, record.folder / FOLDER, limits
+        self._project, self._folder = project, record.folder / FOLDER
+        self._budget = Budget(
+            max_tokens=limits.max_tokens, max_minutes=limits.max_minutes, max_memory=max_memory
+        )
 
     def select(self, clustered: Any) -> Any:
-        from speeddial.flywheel.candidate import Budget
         from speeddial.flywheel.select import select
 
-        budget = Budget(max_tokens=self._limits.max_tokens, max_minutes=self._limits.max_minutes)
-        return select(clustered, self._folder, self._project, budget)
+        return select(clustered, self._folder, self._project, self._budget)
 
     async def train(
         self, selected: Any, candidate: str, names: Sequence[str], tokens: int, progress: Any

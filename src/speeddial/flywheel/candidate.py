@@ -143,6 +143,8 @@ def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4) -> Candid
         recipe={
             "width": width,
             "layers": layers,
+            # The engine's attention takes heads of 16, 32, 48 ... numbers.
+            "heads": width // 32,
             "vocabulary": VOCABULARY,
             "batch": 16,
             "lr": 3e-3 if begins else 4e-3,
