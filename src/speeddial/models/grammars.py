@@ -20,7 +20,7 @@ _LIMITS = LLParserLimits(step_lexer_fuel=5_000_000, initial_lexer_fuel=5_000_000
 """The default of 200,000 a token ends some patterns of a hundred repeats under a length: 0.3 s, once."""
 _SLICES = LLTokenizer.general_slices()[1:3]
 """Of llguidance's own those of up to 10 and up to 30 characters: each takes 10 ms at 49 k tokens. Grammars
-leave no room for its white space, and contracts bound their strings: that without end does nothing for them."""
+leave no room for its white space, and contracts bound their strings: one without end does nothing here."""
 _COMPILED_KEPT = 512
 _QUICK_BUDGET = 1024
 
