@@ -132,6 +132,25 @@ def test_what_is_always_said_word_for_word_is_held_to_the_request() -> None:
     assert tight["add_item"]["parameters"]["required"] == ["item"]
 
 
+def test_arguments_stand_in_the_order_in_which_they_are_said() -> None:
+    samples = [
+        sample(
+            number,
+            f"on the {LISTS[number % 5]} list put {number} figs",
+            "add_item",
+            item=f"{number} figs",
+            list=LISTS[number % 5],
+        )
+        for number in range(40)
+    ]
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    assert list(tight["add_item"]["parameters"]["properties"]) == ["list", "item"]
+    row = Form(tight).row(samples[1])["messages"][-1]["content"]
+    assert row == '{"name":"add_item","arguments":{"list":"party","item":"1 figs"}}'
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, requests(60))
+    assert list(tight["get_weather"]["parameters"]["properties"]) == ["unit", "mood", "city"]
+
+
 def test_one_value_that_is_not_said_costs_its_row_and_not_the_narrowing() -> None:
     samples = [
         *requests(60),
