@@ -132,6 +132,25 @@ def test_what_is_always_said_word_for_word_is_held_to_the_request() -> None:
     assert tight["add_item"]["parameters"]["required"] == ["item"]
 
 
+def test_arguments_stand_in_the_order_in_which_they_are_said() -> None:
+    samples = [
+        sample(
+            number,
+            f"on the {LISTS[number % 5]} list put {number} figs",
+            "add_item",
+            item=f"{number} figs",
+            list=LISTS[number % 5],
+        )
+        for number in range(40)
+    ]
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, samples)
+    assert list(tight["add_item"]["parameters"]["properties"]) == ["list", "item"]
+    row = Form(tight).row(samples[1])["messages"][-1]["content"]
+    assert row == '{"name":"add_item","arguments":{"list":"party","item":"1 figs"}}'
+    tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, requests(60))
+    assert list(tight["get_weather"]["parameters"]["properties"]) == ["unit", "mood", "city"]
+
+
 def test_one_value_that_is_not_said_costs_its_row_and_not_the_narrowing() -> None:
     samples = [
         *requests(60),
@@ -354,17 +373,27 @@ def test_values_of_a_card_are_replaced_where_they_stand_or_put_above_its_tables(
 
 RECIPE = {"width": 64, "layers": 2, "heads": 4, "vocabulary": 400, "lr": 6e-3, "batch": 32, "warmup": 30}
 TRAIN = """
-import asyncio, json, sys
+import asyncio, json, os, signal, sys
 from pathlib import Path
 from speeddial.flywheel.artefact import Artefact
 from speeddial.flywheel.specialist import train
 from speeddial.project import Project
-from speeddial.record import Record
 
-selected, folder, root, recipe = sys.argv[1:]
+selected, folder, root, recipe, stage, after = sys.argv[1:]
+
+def show(told):
+    print(told.stage, told.done, told.of, flush=True)
+    if told.stage == stage and told.done >= int(after):
+        os.kill(os.getpid(), signal.SIGKILL)
+
 version = asyncio.run(
-    train(Artefact.open(Path(selected)), Path(folder), Project(Path(root)), recipe=json.loads(recipe),
-          progress=lambda told: print(told.stage, told.done, told.of, flush=True))
+    train(
+        Artefact.open(Path(selected)),
+        Path(folder),
+        Project(Path(root)),
+        recipe=json.loads(recipe),
+        progress=show,
+    )
 )
 print(version.path)
 """
@@ -387,17 +416,14 @@ def test_a_version_is_trained_through_kills_and_serves(make_project: MakeProject
         json.dumps({**RECIPE, "steps": 260}),
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for stage, after in (("train", 120), ("calibrate", 20)):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as killed:
-            assert killed.stdout is not None
-            for line in killed.stdout:
-                words = line.split()
-                if words[0] == stage and int(words[1]) >= after:
-                    break
-            killed.send_signal(signal.SIGKILL)
+    for stage, after in (("train", "120"), ("calibrate", "20")):
+        killed = subprocess.run(
+            [*command, stage, after], capture_output=True, text=True, env=environment, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert not list(folder.glob("train-*"))  # nothing half made
         assert list((folder / WORK).glob("train-*"))
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    ended = subprocess.run([*command, "", "0"], capture_output=True, text=True, env=environment, check=True)
     assert "train 20" not in ended.stdout, "trained again from the start"
     version = Artefact.open(Path(ended.stdout.splitlines()[-1]))
     assert not list((folder / WORK).glob("train-*"))

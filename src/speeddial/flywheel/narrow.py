@@ -2,6 +2,9 @@
 
 An argument whose values stand word for word in their requests is bound to them (``"x-copied"``), so that a
 small model picks words and cannot invent any. A schema is only ever narrowed: what fits it fits the agent's.
+
+Arguments are written in the order in which requests mostly say them, so that a model copies from left to
+right and sees what it has passed over. In a call their order means nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from speeddial.contract.copied import is_span
@@ -47,9 +51,15 @@ def narrow(
         samples: those that are learnt from.
     """
     stand: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    said: dict[tuple[str, str], list[float]] = defaultdict(list)
     for sample in samples:
+        request = sample.request
         for tool, argument, value in arguments(sample.calls):
-            stand[tool, argument].append(isinstance(value, str) and is_span(value, sample.request))
+            copied = isinstance(value, str) and is_span(value, request)
+            stand[tool, argument].append(copied)
+            if copied:
+                # A span may differ from the value in its blanks; then its place is not certain.
+                said[tool, argument].append(max(0, request.find(value)) / len(request))
     tight, found = {}, []
     for tool, definition in definitions.items():
         parameters = dict(definition.get("parameters") or {})
@@ -57,13 +67,23 @@ def narrow(
         for argument, schema in properties.items():
             fits = stand.get((tool, argument), [])
             plain = schema.get("type") == "string" and schema.keys() <= _PLAIN
-            if plain and len(fits) >= LEAST and sum(fits) >= HABIT * len(fits):
+            if plain and len(fits) >= LEAST and _habit(fits):
                 properties[argument] = {**schema, COPIED: True}
                 found.append(Narrowed(tool=tool, argument=argument, values=len(fits), fitting=sum(fits)))
         if properties:
-            parameters["properties"] = properties
+            # What is not said word for word, such as an action, decides the rest and comes first, as it did.
+            places = {
+                name: fmean(said[tool, name]) if _habit(stand.get((tool, name), [])) else -1.0
+                for name in properties
+            }
+            ordered = sorted(places, key=places.__getitem__)
+            parameters["properties"] = {name: properties[name] for name in ordered}
         tight[tool] = {**definition, "parameters": parameters}
     return tight, found
+
+
+def _habit(stand: Sequence[bool]) -> bool:
+    return bool(stand) and sum(stand) >= HABIT * len(stand)
 
 
 def fits(sample: Sample, definitions: Mapping[str, Mapping[str, Any]]) -> bool:
