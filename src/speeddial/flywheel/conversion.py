@@ -144,7 +144,7 @@ async def convert(
             break
         try:
             left = await _tried(
-                *(project, record, steps, selected, candidate["name"], left),
+                *(project, record, steps, selected, candidate, left),
                 *(result, terms, limits, wanted, progress),
             )
         except UserError as error:
@@ -182,7 +182,7 @@ async def _tried(
     record: Record,
     steps: Steps,
     selected: Artefact,
-    candidate: str,
+    row: Mapping[str, Any],
     names: Sequence[str],
     result: Converted,
     terms: Terms,
@@ -191,10 +191,12 @@ async def _tried(
     progress: Progress,
 ) -> list[str]:
     """Train a candidate and hold it to the gate; gives the tasks that a larger one may still help."""
-    folder = record.folder / FOLDER
+    folder, candidate = record.folder / FOLDER, str(row["name"])
     progress(Told(stage="train", detail=candidate))
     began = time.perf_counter()
-    version = await steps.train(selected, candidate, names, limits.max_tokens - result.tokens, progress)
+    rest = limits.max_tokens - result.tokens
+    tokens = min(row.get("max_tokens") or rest, rest)
+    version = await steps.train(selected, candidate, names, tokens, progress)
     _note(result, "train", version, began)
     result.tokens += version.report["tokens"]
     result.seconds += version.report["seconds"]
