@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from examples.convert_agent.agent import answered
-from examples.convert_agent.convert import SPEEDDIAL, Conversion, _environment
+from examples.convert_agent.convert import SPEEDDIAL, Conversion, environment
 from examples.convert_agent.invented import POISONED, invented
 from examples.convert_agent.story import Story
 from speeddial.flywheel.artefact import FOLDER, MANIFEST, Artefact
@@ -57,13 +57,13 @@ def test_half_of_the_poisoned_tools_answers_are_swapped_and_both_places_were_sai
 def told(tmp_path: Path) -> Conversion:
     story = Conversion(invented(24, 8), tmp_path / "work")
     story.work.mkdir()
-    story.phase("tell", story._tell)
+    story.phase("tell", story.tell)
     return story
 
 
 def test_the_agent_gets_what_its_model_answers_and_all_of_it_is_on_record(told: Conversion) -> None:
     said = rows(told.work / "story/answers.jsonl")[:24]
-    told.phase("record", lambda: told._traffic("traffic"))
+    told.phase("record", lambda: told.traffic("traffic"))
     answers = answered(told.work / "traffic.answers.jsonl")
     assert [answers[f"traffic-{at}"]["calls"] for at in range(24)] == [[row["call"]] for row in said]
     log = rows(told.work / "traffic.teacher.jsonl")
@@ -78,11 +78,11 @@ def test_the_agent_gets_what_its_model_answers_and_all_of_it_is_on_record(told: 
 
 
 def test_what_is_answered_is_not_asked_again(told: Conversion) -> None:
-    told._traffic("traffic")
+    told.traffic("traffic")
     answers = told.work / "traffic.answers.jsonl"
     lines = answers.read_text(encoding="utf-8").splitlines(keepends=True)
     answers.write_text("".join(lines[:20]) + lines[20][:30], encoding="utf-8")
-    assert told._traffic("traffic") == {"requests": 24}
+    assert told.traffic("traffic") == {"requests": 24}
     assert len(rows(told.work / "traffic.teacher.jsonl")) == 28
 
 
@@ -98,8 +98,8 @@ def small() -> Story:
 def recorded(small: Story, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
     """The story with its traffic on record."""
     story = Conversion(small, tmp_path_factory.mktemp("story"), options=OPTIONS, told=print)
-    story.phase("tell", story._tell)
-    story.phase("record", lambda: story._traffic("traffic"))
+    story.phase("tell", story.tell)
+    story.phase("record", lambda: story.traffic("traffic"))
     return story
 
 
@@ -169,7 +169,7 @@ def turned(project: Path, step: str, killed: bool) -> int:
     most = 1.0
     while killed and kills < KILLS:
         process = subprocess.Popen(
-            command, cwd=project, env=_environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=project, env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             process.wait(dice.uniform(0.5, 0.5 + most))
@@ -178,7 +178,7 @@ def turned(project: Path, step: str, killed: bool) -> int:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills, most = kills + 1, most * 2
-    done = subprocess.run(command, cwd=project, env=_environment({}), stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=project, env=environment({}), stdout=subprocess.PIPE)
     assert done.returncode == 0
     return kills
 

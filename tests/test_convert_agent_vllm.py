@@ -27,7 +27,8 @@ TASKS = ("music", "weather")
 
 def cases(name: str) -> list[dict[str, Any]]:
     lines = (REPOSITORY / "experts" / name / "cases.jsonl").read_text(encoding="utf-8").splitlines()
-    return [row for row in map(json.loads, lines) if "calls" in row]
+    rows = map(json.loads, lines)
+    return [row for row in rows if [call["name"] for call in row.get("calls", ())] not in ([], ["refuse"])]
 
 
 def definitions(name: str) -> list[dict[str, Any]]:
@@ -104,7 +105,8 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
     with project.open_record() as record, upstream.running():
         folder = record.folder / FOLDER
         found, select = clustered(folder, tools)
-        music = [task["name"] for task in found.report["tasks"] if "play_music" in task["tools"]]
+        own = {tool["name"] for tool in definitions("music")}
+        music = [task["name"] for task in found.report["tasks"] if own & set(task["tools"])]
         trained = version(folder, select, music, model)
         Deployments(folder).promote(trained, stage="full", gate=None, router=found)
         with (
@@ -122,7 +124,7 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
             for (name, row), answer in zip(asked, answers, strict=True)
             if answer["model"] == "speeddial/music"
         ]
-        assert len(served) >= 4
+        assert len(served) >= 4, [run.settings for run in record.runs(20)]
         assert len(upstream.bodies) == len(asked) - len(served)
         for _, answer in served:
             (call,) = answer["calls"]

@@ -60,13 +60,13 @@ class Conversion:
         Args:
             compare: whether the same model is trained again, on all that was recorded.
         """
-        self.phase("tell", self._tell)
-        self.phase("record", lambda: self._traffic("traffic"))
-        self.phase("flywheel", self._flywheel)
-        self.phase("replay", lambda: self._traffic("unseen"))
+        self.phase("tell", self.tell)
+        self.phase("record", lambda: self.traffic("traffic"))
+        self.phase("flywheel", self.flywheel)
+        self.phase("replay", lambda: self.traffic("unseen"))
         self.phase("ledger", lambda: self._json("ledger", "--json"))
         if compare:
-            self.phase("compare", self._compare)
+            self.phase("compare", self.compare)
         return self.phase("report", lambda: report(self.work))
 
     def phase(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Conversion:
 
     # ---- phases ----
 
-    def _tell(self) -> dict[str, Any]:
+    def tell(self) -> dict[str, Any]:
         """Write down who asks what; the truth stands apart, and is read at the end only."""
         self.project.mkdir(parents=True, exist_ok=True)
         _written(self.project / "pyproject.toml", PROJECT)
@@ -100,28 +100,29 @@ class Conversion:
         _rows(told / "truth.jsonl", truth)
         return {"traffic": len(self.story.traffic), "unseen": len(self.story.unseen)}
 
-    def _traffic(self, part: str) -> dict[str, Any]:
+    def traffic(self, part: str) -> dict[str, Any]:
         """The agent at work on a part of the story, through the proxy."""
         told, out = self.work / "story", self.work / f"{part}.answers.jsonl"
         teacher = [sys.executable, "-m", "examples.convert_agent.teacher", str(told / "answers.jsonl")]
         teacher += ["--log", str(self.work / f"{part}.teacher.jsonl")]
-        with serving(teacher, cwd=REPOSITORY) as large:
+        with serving(teacher, cwd=REPOSITORY, log=self.work / "teacher.log") as large:
             proxy = [*SPEEDDIAL, "serve", "--record", "--port", "0", "--to", large["base_url"]]
             proxy += ["--key-variable", KEY]
-            with serving(proxy, cwd=self.project, **{KEY: large["api_key"]}) as small:
+            key = {KEY: large["api_key"]}
+            with serving(proxy, cwd=self.project, log=self.work / "proxy.log", **key) as small:
                 agent = [sys.executable, "-m", "examples.convert_agent.agent", str(told / f"{part}.jsonl")]
                 agent += ["--tools", str(told / "tools.json"), "--out", str(out)]
                 two_lines = {"OPENAI_BASE_URL": small["base_url"], "OPENAI_API_KEY": small["api_key"]}
                 run(agent, cwd=REPOSITORY, **two_lines)
         return {"requests": len(answered(out))}
 
-    def _flywheel(self) -> dict[str, Any]:
+    def flywheel(self) -> dict[str, Any]:
         """All its steps; what has passed serves all of its requests at once."""
         found = self._json("flywheel", "--workflow", "proxy", "--yes", "--json", *self._options)
         # A phase has seconds of its own.
         return {**found, "seconds of training": found["seconds"]}
 
-    def _compare(self) -> dict[str, Any]:
+    def compare(self) -> dict[str, Any]:
         command = [sys.executable, "-m", "examples.convert_agent.compare"]
         told: dict[str, Any] = json.loads(
             run([*command, str(self.work / "story" / "truth.jsonl")], cwd=self.project)
@@ -148,34 +149,34 @@ large = "1.25/10"
 """
 
 
-def run(command: Sequence[str], *, cwd: Path, **environment: str) -> str:
+def run(command: Sequence[str], *, cwd: Path, **more: str) -> str:
     """What a command writes to its output; its progress goes to ours.
 
     Raises:
         CalledProcessError: it failed.
     """
     found = subprocess.run(
-        command, cwd=cwd, env=_environment(environment), stdout=subprocess.PIPE, check=True, text=True
+        command, cwd=cwd, env=environment(more), stdout=subprocess.PIPE, check=True, text=True
     )
     return found.stdout
 
 
 @contextmanager
-def serving(command: Sequence[str], *, cwd: Path, **environment: str) -> Iterator[dict[str, str]]:
-    """A server that prints its ``base_url`` and ``api_key``, until the block ends."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=_environment(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def serving(command: Sequence[str], *, cwd: Path, log: Path, **more: str) -> Iterator[dict[str, str]]:
+    """A server that prints its ``base_url`` and ``api_key``, until the block ends.
+
+    Args:
+        log: where all else goes that it says.
+    """
+    with log.open("a", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment(more), stdout=subprocess.PIPE, stderr=said, text=True
+        )
     assert process.stdout is not None
     try:
         pairs = [process.stdout.readline().strip().partition("=") for _ in range(2)]
         if not all(value for _, _, value in pairs):
-            raise SystemExit(f"{' '.join(command)}\nended with {process.wait(10)} before it served")
+            raise SystemExit(f"{command[2]} did not come up; {log} says why")
         yield {name: value for name, _, value in pairs}
     finally:
         process.send_signal(signal.SIGINT)
@@ -183,7 +184,7 @@ def serving(command: Sequence[str], *, cwd: Path, **environment: str) -> Iterato
         process.stdout.close()
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def environment(more: Mapping[str, str]) -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": path, **more}
 
