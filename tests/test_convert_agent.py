@@ -206,5 +206,5 @@ def outcome(project: Path) -> dict[str, Any]:
             found["gate"] = artefact.report["tasks"]
     live = Deployments(folder).live()
     found["live"] = {task: (one.expert, one.stage, one.share) for task, one in live.items()}
-    assert not list(folder.glob(".*.*")), "a killed step left a draft behind"
+    assert not list(folder.glob(".*.draft")), "a killed step left a draft behind"
     return found

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speeddial.errors import NotFound, UserError
-from speeddial.flywheel.artefact import Artefact, ArtefactDamaged, made, newest
+from speeddial.flywheel.artefact import WORK, Artefact, ArtefactDamaged, made, newest
 from speeddial.flywheel.cluster import ROUTER, TASKS, cluster
 from speeddial.flywheel.collect import SAMPLES, collect
 from speeddial.flywheel.curate import DROPPED, KEPT, curate, sort
@@ -128,9 +128,22 @@ def test_a_step_that_dies_leaves_nothing_to_be_read(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         made(tmp_path, "sort", {}, {}, dies)
-    assert list(tmp_path.iterdir()) == []
+    assert [left.name for left in tmp_path.iterdir()] == [WORK]
     with pytest.raises(NotFound):
         newest(tmp_path, "sort")
+
+
+def test_what_a_killed_step_left_is_deleted_and_what_is_being_made_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".sort-0123456789ab.draft").mkdir(parents=True)
+    (tmp_path / ".sort-0123456789ab.draft" / "half.txt").write_text("ha", encoding="utf-8")
+
+    def outer(draft: Path) -> dict[str, Any]:
+        made(tmp_path, "inner", {}, {}, lambda other: {})
+        assert draft.is_dir() and [left.name for left in tmp_path.glob(".*.draft")] == [draft.name]
+        return {}
+
+    made(tmp_path, "outer", {}, {}, outer)
+    assert not list(tmp_path.glob(".*.draft"))
 
 
 def test_a_changed_artefact_is_refused(tmp_path: Path) -> None:

@@ -376,7 +376,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-keys = st.sampled_from(["messages", "choices", "message", "delta", "tool_calls", "content", "role", "usage"])
+keys = st.sampled_from(
+    [
+        *("messages", "choices", "message", "delta", "tool_calls", "content", "role", "usage"),
+        *("tools", "functions", "tool_choice", "stream_options", "max_tokens"),
+    ]
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -390,4 +395,4 @@ def test_whatever_comes_is_read_without_a_fault(body: dict[str, Any]) -> None:
         asked = Asked.of(body)
     except ValueError:
         return
-    assert isinstance(asked.earlier(), str)
+    assert isinstance(asked.earlier(), str) and isinstance(asked.opening(), str)

@@ -32,6 +32,7 @@ from speeddial.flywheel.narrow import narrow
 from speeddial.flywheel.rows import PROMPT, Form, part_of, rows_of
 from speeddial.flywheel.sample import Sample, write_samples
 from speeddial.flywheel.select import PLAN, expert_name, improve, planned, select
+from speeddial.flywheel.specialist import exchanged
 from speeddial.flywheel.swap import swapped
 from speeddial.flywheel.versioncard import with_values, write_experts
 from speeddial.project import Project
@@ -194,6 +195,13 @@ def test_values_are_exchanged_where_they_stand_and_nothing_else_is() -> None:
             assert call["arguments"]["mood"] == "gloomy"  # nobody says it, so nobody exchanges it
     twice = sample(1, "put figs and figs on the figs list", "add_item", item="figs")
     assert [one.request for one in swapped([twice], tight, 2)] == [twice.request] * 2
+
+
+def test_values_are_exchanged_only_where_samples_are_gone_over_often() -> None:
+    assert exchanged(7731, 20.0, {"max_tokens": 2_000_000}) == 0  # four passes
+    assert exchanged(7731, 3.0, {"max_tokens": 20_000_000}) == 0
+    assert exchanged(5000, 20.0, {"max_tokens": 2_000_000}) == 5
+    assert exchanged(100, 20.0, {"max_tokens": 2_000_000}) == 7
 
 
 def test_what_was_said_before_may_decide_so_later_turns_are_left_out() -> None:
@@ -405,7 +413,7 @@ def test_a_version_is_trained_through_kills_and_serves(make_project: MakeProject
     pytest.importorskip("torch")
     root, folder = make_project(), tmp_path / "flywheel"
     project = Project(root, {"licences": {"large": "CC0-1.0"}})
-    plan = select(clustered(folder, requests(1000)), folder, project, Budget(max_tokens=600_000))
+    plan = select(clustered(folder, requests(1000)), folder, project, Budget(max_tokens=3_000_000))
     command = [
         sys.executable,
         "-c",

@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from speeddial.errors import NotFound, UserError
 from speeddial.filehash import sha256_of
@@ -28,6 +30,7 @@ FOLDER = "flywheel"
 """Name of the folder of all artefacts, beside the record."""
 WORK = ".work"
 """Folder beside the artefacts for what long steps keep so that they can go on; nothing reads it but they."""
+_DRAFT = ".draft"
 
 
 class ArtefactDamaged(UserError):
@@ -118,11 +121,18 @@ def made(
     if path.is_dir():
         return Artefact.open(path)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder, prefix=f".{step}."))
+        (folder / WORK).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear(folder)
+        # Whoever is asked for the same meanwhile waits, and finds it.
+        lock = _lock(folder, path.name)
+        lock.acquire()
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}", hint="free the disk") from error
+    draft = folder / f".{path.name}{_DRAFT}"
     try:
+        if path.is_dir():
+            return Artefact.open(path)
+        draft.mkdir(mode=0o700)
         report = json.loads(json.dumps(make(draft)))
         files = {
             file.relative_to(draft).as_posix(): sha256_of([file])
@@ -145,7 +155,20 @@ def made(
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+    finally:
+        lock.release()
     return artefact
+
+
+def _lock(folder: Path, name: str, timeout: float = -1) -> FileLock:
+    return FileLock(folder / WORK / f"{name}.lock", timeout=timeout, mode=0o600)
+
+
+def _clear(folder: Path) -> None:
+    """Delete what killed steps left behind; it holds people's texts, and nobody reads it again."""
+    for left in folder.glob(f".*{_DRAFT}"):
+        with suppress(Timeout), _lock(folder, left.name.removeprefix(".").removesuffix(_DRAFT), 0):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def name_of(step: str, inputs: Mapping[str, str], parameters: Mapping[str, Any]) -> str:

@@ -64,8 +64,7 @@ class Candidate:
     max_tokens: int = 0
     """Its share of the budget."""
     passes: float = 3.0
-    """How often each sample is learnt from, each time with other values where they can be exchanged; fewer
-    times where the tokens do not suffice."""
+    """How often each sample is learnt from; fewer times where the tokens do not suffice."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the trainer's own."""
     obstacle: str = ""

@@ -156,7 +156,7 @@ class Answered:
         choice = _first(body.get("choices"))
         message = _mapping(choice.get("message"))
         answer = cls(text=_text(message.get("content")), finish=str(choice.get("finish_reason") or ""))
-        for call in message.get("tool_calls") or ():
+        for call in _list(message.get("tool_calls")):
             function = _mapping(_mapping(call).get("function"))
             answer.tool_calls.append(
                 {
@@ -180,7 +180,7 @@ class Answered:
         choice = _first(chunk.get("choices"))
         delta = _mapping(choice.get("delta"))
         self.text += _text(delta.get("content"))
-        for part in delta.get("tool_calls") or ():
+        for part in _list(delta.get("tool_calls")):
             self._add_call(_mapping(part))
         self.finish = str(choice.get("finish_reason") or self.finish)
         self._count(chunk)
@@ -253,7 +253,7 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
         "role": str(message.get("role", "user")),
         "content": storable(_text(message.get("content"))),
     }
-    if calls := message.get("tool_calls"):
+    if calls := _list(message.get("tool_calls")):
         kept["tool_calls"] = [
             {
                 "id": str(_mapping(call).get("id", "")),
@@ -288,8 +288,8 @@ def _parts(content: Any) -> Iterable[Mapping[str, Any]]:
 
 def _definitions(body: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     # `functions` is the form before tools; many agents still send it.
-    given = [_mapping(_mapping(tool).get("function")) for tool in body.get("tools") or ()]
-    for function in [*given, *map(_mapping, body.get("functions") or ())]:
+    given = [_mapping(_mapping(tool).get("function")) for tool in _list(body.get("tools"))]
+    for function in [*given, *map(_mapping, _list(body.get("functions")))]:
         if function.get("name"):
             yield {
                 "name": str(function["name"]),
@@ -327,6 +327,10 @@ def _folded(function: Mapping[str, Any]) -> list[Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _first(value: Any) -> Mapping[str, Any]:
