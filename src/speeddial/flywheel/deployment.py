@@ -50,8 +50,9 @@ class Limits:
     """Share of the task's requests that it leaves to the large model."""
     corrected: float = 0.02
     """Share of what it served that people corrected or rejected."""
-    disagreed: float = 0.1
-    """Share of what it would have served, beside another, that came out differently."""
+    disagreed: float = 0.25
+    """Share of what it would have served, beside another, that came out differently: the other is wrong at
+    times too."""
 
 
 @dataclass(frozen=True, kw_only=True)
