@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_the_smallest_that_passes_wins_each_task(wheel: Flywheel) -> None:
     paths = [row["path"] for row in again.steps]
     assert [row["path"] for row in result.steps if row["path"] not in paths] == [result.steps[5]["path"]]
     assert Deployments(wheel.folder).history() == events, "what serves already is left"
+
+
+def timid(text: str, call: dict[str, Any]) -> Reply:
+    return Reply(call, confidence=0.95 if zlib.crc32(text.encode()) % 5 < 4 else 0.1)
+
+
+def test_one_that_serves_too_little_gives_way_to_a_larger_one_that_serves_more(wheel: Flywheel) -> None:
+    result = turned(wheel, Played(wheel, {"tiny": timid, "lora": right}), enough=0.9)
+    assert [row["candidate"] for row in result.tasks.values()] == ["", "lora", "lora"]
+
+
+def test_one_that_serves_too_little_is_better_than_a_larger_one_that_fails(wheel: Flywheel) -> None:
+    steps = Played(wheel, {"tiny": timid, "lora": lambda text, call: wrong(call, 0.99)})
+    kept = turned(wheel, steps, through="gate", enough=0.9).tasks["play"]
+    assert (kept["candidate"], kept["passed"], len(steps.trained)) == ("tiny", True, 2)
+    turned(wheel, steps, through="gate")
+    assert len(steps.trained) == 3, "the larger one is not tried"
 
 
 def test_a_worse_candidate_is_not_promoted(wheel: Flywheel) -> None:

@@ -35,6 +35,12 @@ def convert(
     margin: Margin = 0.03,
     sure: Sure = 0.95,
     share: Annotated[float, typer.Option(min=0.001, max=0.999, help="Of the traffic, at canary.")] = 0.1,
+    enough: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Of a task's requests: where one serves so many, no larger is tried."
+        ),
+    ] = 0.5,
     expert: Expert = "",
     workflow: Workflow = "",
     user: User = "",
@@ -47,9 +53,9 @@ def convert(
 ) -> None:
     """From the record to specialists that serve: collect, curate, cluster, select, train, gate, promote.
 
-    The smallest model that passes the gate wins each task. Before anything serves you are asked; without
-    your leave it stays in shadow, where nobody gets its answers. Killed, the same command goes on where it
-    was. `speeddial promote` shows who serves, `speeddial ledger` what it saves.
+    The smallest model that passes the gate and serves enough wins each task. Before anything serves you are
+    asked; without your leave it stays in shadow, where nobody gets its answers. Killed, the same command goes
+    on where it was. `speeddial promote` shows who serves, `speeddial ledger` what it saves.
     """
     import asyncio
 
@@ -79,6 +85,7 @@ def convert(
                 limits=limits,
                 through=through,
                 share=share,
+                enough=enough,
                 agreed=agreed,
                 progress=line.show,
             )

@@ -1,7 +1,8 @@
 """S1 to S6 in one: from the record to specialists that serve, every step found done or made.
 
-Candidates are tried smallest first. What one of them passes the gate with is its own; the next is trained for
-the tasks that are left, as long as there are tokens and minutes, and for none that no training can help.
+Candidates are tried smallest first. What one of them passes the gate with is its own, and where it serves
+enough of it, that is that; the next is trained for the tasks that are left, as long as there are tokens and
+minutes, and for none that no training can help. It takes a task that it serves more of.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ THROUGH: tuple[Through, ...] = (
     *("shadow", "canary", "full"),
 )
 """The steps in their order, and then the stages."""
+ENOUGH = 0.5
+"""Share of a task's requests; a tiny model may be sure of a tenth, right, and save next to nothing."""
 BEGUN = "conversion.json"
 """What a conversion that has not ended is made of."""
 
@@ -87,6 +90,7 @@ async def convert(
     limits: Limits,
     through: Through = "full",
     share: float = 0.1,
+    enough: float = ENOUGH,
     agreed: Callable[[Sequence[str], Stage], bool] = lambda tasks, stage: True,
     progress: Progress = lambda told: None,
 ) -> Converted:
@@ -98,6 +102,7 @@ async def convert(
         limits: of all trainings together.
         through: the last step or stage.
         share: of the traffic at canary.
+        enough: share of a task's requests that a candidate serves when no larger one is tried for it.
         agreed: asked before tasks come to a stage at which they answer; without leave they stay in shadow.
         progress: told how far it is.
 
@@ -145,7 +150,7 @@ async def convert(
         try:
             left = await _tried(
                 *(project, record, steps, selected, candidate, left),
-                *(result, terms, limits, wanted, progress),
+                *(result, terms, limits, enough, wanted, progress),
             )
         except UserError as error:
             # What a smaller one passed with serves all the same; the same command goes on with this one.
@@ -187,6 +192,7 @@ async def _tried(
     result: Converted,
     terms: Terms,
     limits: Limits,
+    enough: float,
     wanted: int,
     progress: Progress,
 ) -> list[str]:
@@ -200,9 +206,10 @@ async def _tried(
     _note(result, "train", version, began)
     result.tokens += version.report["tokens"]
     result.seconds += version.report["seconds"]
-    for task in names:
-        result.tasks[task] |= {"candidate": candidate, "version": version.path.name}
+    tried = {"candidate": candidate, "version": version.path.name}
     if wanted < 5:
+        for task in names:
+            result.tasks[task] |= tried
         return []
     began = time.perf_counter()
     held = trials(project, record, version, Deployments(folder), terms)
@@ -218,14 +225,20 @@ async def _tried(
     verdicts = verdicts_of(made)
     hopeless = {trial.task for trial in held if trial.hopeless}
     for task in names:
-        verdict = verdicts[task]
-        result.tasks[task] |= {
+        row, verdict = result.tasks[task], verdicts[task]
+        if row["passed"] and not (verdict["passed"] and verdict["coverage"] > row["verdict"]["coverage"]):
+            continue
+        row |= tried | {
             "passed": verdict["passed"],
             "reason": verdict["reason"],
             "gate": made.path.name,
             "verdict": verdict,
         }
-    return [task for task in names if not verdicts[task]["passed"] and task not in hopeless]
+    return [
+        task
+        for task in names
+        if task not in hopeless and not (verdicts[task]["passed"] and verdicts[task]["coverage"] >= enough)
+    ]
 
 
 def _promoted(
