@@ -75,7 +75,7 @@ def test_an_erased_run_takes_with_it_what_was_made_of_it(record: Record) -> None
     kept = steps(record, user="bob")
     both = steps(record)
     left = record.folder / FOLDER / ".work" / "half.jsonl"
-    left.parent.mkdir()
+    left.parent.mkdir(exist_ok=True)
     left.write_text("secret Layla", encoding="utf-8")
     draft = record.folder / FOLDER / ".collect.killed"
     draft.mkdir()
