@@ -213,7 +213,9 @@ def flywheel(
     def make(draft: Path) -> dict[str, Any]:
         tasks = []
         for task in PHRASES:
+            # By their words: ids of runs begun in one millisecond are in no order.
             ids = [name for name in samples if assigned[name] == task]
+            ids.sort(key=lambda name: samples[name].request)
             parts = {"test": ids[::test], "train": [name for at, name in enumerate(ids) if at % test]}
             tasks.append({"task": task, "expert": task, "calibrate": [], **parts})
         plan = {"tasks": tasks, "refused": {"train": [], "calibrate": [], "test": []}}
