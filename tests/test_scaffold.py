@@ -13,12 +13,12 @@ from speeddial.scaffold import ROOMS, create
 
 def test_a_new_project_loads_with_its_experts_and_weights(tmp_path: Path) -> None:
     create(tmp_path / "demo")
+    assert not list((tmp_path / "demo").rglob("__pycache__"))
     project = Project.load(tmp_path / "demo")
     assert project.problems == []
     assert {"organizer", "tables"} <= set(project.experts)
     assert all(project.experts[name].adapter is not None for name in ("organizer", "tables"))
     assert (tmp_path / "demo/examples/orders.csv").is_file()
-    assert not list((tmp_path / "demo").rglob("__pycache__"))
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
