@@ -29,6 +29,7 @@ from speeddial.flywheel.lora import (
     save_adapter,
 )
 from speeddial.flywheel.loss import summed_cross_entropy
+from speeddial.flywheel.preference import PreferenceTrainer
 from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
 
 
@@ -39,6 +40,8 @@ class Recipe(Schedule):
     r: int = 8
     alpha: int = 16
     base_name: str = BASE_NAME
+    beta: float = 0.0
+    """Not 0 learns preferences: rows are pairs, see `speeddial.flywheel.preference`; 0.1 is usual."""
 
 
 def train(
@@ -68,7 +71,10 @@ def train(
         OverflowError: training diverged.
     """
     files = training_files(data)
-    return Trainer(_Adapter(base, recipe, init), files, out, recipe, device).run(**stage)
+    learner = _Adapter(base, recipe, init)
+    if recipe.beta:
+        return PreferenceTrainer(learner, files, out, recipe, device, beta=recipe.beta).run(**stage)
+    return Trainer(learner, files, out, recipe, device).run(**stage)
 
 
 class _Adapter(Learner):

@@ -159,7 +159,7 @@ class Trainer:
         self.torch = torch
         self.learner, self.recipe, self.out, self.files = learner, recipe, out, files
         self.device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-        self.examples, self.too_long = read_examples(files, learner.encoder, recipe.max_length)
+        self.examples, self.too_long = self._read(files)
         self.per_epoch = math.ceil(len(self.examples) / recipe.batch)
         self.bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and self._computes_bf16())
         random.seed(recipe.seed)
@@ -180,6 +180,10 @@ class Trainer:
             epoch = sum(len(example.tokens) for example in self.examples)
             steps = max(1, min(steps, recipe.max_tokens * self.per_epoch // epoch))
         self.state = _State(steps=steps, losses=[])
+
+    def _read(self, files: Sequence[Path]) -> tuple[list[Example], int]:
+        """The examples, and how many rows were too long."""
+        return read_examples(files, self.learner.encoder, self.recipe.max_length)
 
     def _computes_bf16(self) -> bool:
         if self.device == "cuda":
@@ -318,21 +322,31 @@ class Trainer:
         The vocabulary product runs on the positions that are learnt alone.
         """
         torch, learner = self.torch, self.learner
+        hidden, shared, width = self._states(chosen)
+        answers: list[tuple[int, int]] = []
+        requests: list[tuple[int, int]] = []
+        for row, example in enumerate(chosen):
+            before = row * width - 1 - shared
+            answers += [(before + at, example.tokens[at]) for at in example.targets]
+            if learner.request_weight:
+                requests += [(before + at, example.tokens[at]) for at in example.asked if at > shared]
+        places, wanted = torch.tensor(answers + requests).T.to(self.device, non_blocking=True)
+        hidden = hidden.index_select(0, places)
+        learnt = len(answers)
+        aside = learner.request_weight * learner.loss(hidden[learnt:], wanted[learnt:]) if requests else 0.0
+        return learner.loss(hidden[:learnt], wanted[:learnt]), aside, width
+
+    def _states(self, chosen: list[Example]) -> tuple[Any, int, int]:
+        """Last hidden states, shape (rows x width, size), the tokens that all rows share, and the width."""
+        torch, learner = self.torch, self.learner
         # On a CPU the prompt that opens every row is computed once and shared: exact, and it spares a third
         # of a short request. On a GPU the extra pass and the mask it brings cost more than the tokens.
         shared = common_prefix(chosen) if self.device == "cpu" else 0
         width = max(len(example.tokens) for example in chosen) - shared
         ids = torch.full((len(chosen), width), learner.encoder.end, dtype=torch.long)
-        answers: list[tuple[int, int]] = []
-        requests: list[tuple[int, int]] = []
         for row, example in enumerate(chosen):
             ids[row, : len(example.tokens) - shared] = torch.tensor(example.tokens[shared:])
-            before = row * width - 1 - shared
-            answers += [(before + at, example.tokens[at]) for at in example.targets]
-            if learner.request_weight:
-                requests += [(before + at, example.tokens[at]) for at in example.asked if at > shared]
         ids = ids.to(self.device, non_blocking=True)
-        places, wanted = torch.tensor(answers + requests).T.to(self.device, non_blocking=True)
         past = None
         if shared:
             opening = torch.tensor([chosen[0].tokens[:shared]], device=self.device)
@@ -342,10 +356,7 @@ class Trainer:
         hidden = learner.decoder(
             input_ids=ids, past_key_values=past, use_cache=bool(shared)
         ).last_hidden_state
-        hidden = hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
-        learnt = len(answers)
-        aside = learner.request_weight * learner.loss(hidden[learnt:], wanted[learnt:]) if requests else 0.0
-        return learner.loss(hidden[:learnt], wanted[:learnt]), aside, width
+        return hidden.reshape(-1, hidden.shape[-1]), shared, width
 
     def _keep(self) -> None:
         torch = self.torch
