@@ -60,6 +60,25 @@ def test_names_are_found_in_any_case_ending_and_script(text: str, found: list[tu
     assert named(text) == found
 
 
+def test_a_place_within_an_entity_s_name_is_not_spoken_of() -> None:
+    house = house_of(
+        {
+            "areas": [{"name": "Bedroom"}, {"name": "Kitchen"}],
+            "entities": [{"name": "Bedroom Lamp", "id": "light.one"}],
+        }
+    )
+
+    def found(text: str) -> list[tuple[str, str]]:
+        return [(one.name, one.place) for one in mentions(house, text)]
+
+    assert found("turn on the bedroom lamp") == [("Bedroom Lamp", "")]
+    assert found("bedroom lamp on in the bedroom") == [("Bedroom Lamp", ""), ("Bedroom", "area")]
+    assert found("turn on the bedroom light") == [("Bedroom", "area")]
+    # The lamps of the bedroom, maybe: with another ending it need not be the name.
+    assert found("turn on the bedroom lamps") == [("Bedroom", "area"), ("Bedroom Lamp", "")]
+    assert found("bedroom lamp and kitchen") == [("Bedroom Lamp", ""), ("Kitchen", "area")]
+
+
 def test_the_heading_says_what_the_names_are_and_where_the_speaker_is() -> None:
     said = heading(HOUSE, mentions(HOUSE, "is the phone in the study"))
     assert said == "Phone = binary_sensor plug; Study = area; here = Study"

@@ -201,36 +201,46 @@ def forms_of(name: str) -> tuple[str, ...]:
 def mentions(house: House, text: str) -> list[Mention]:
     """The names of a house that stand in a text, in the text's order.
 
-    A name is found in any of its forms, or with other case endings. Of entities, a name within a longer one
-    does not count, and where two stand in the same words both do.
+    A name is found in any of its forms, or with other case endings. A name within a longer one of an entity
+    does not count: in "turn on the bedroom lamp" nobody speaks of the bedroom, where the lamp is called so.
+    Where two entities stand in the same words both do.
     """
     said = words_of(text)
     stems = [stem(word) for word in said]
-    found: list[Mention] = []
-    for place, items in (("area", house.areas), ("floor", house.floors), ("zone", house.zones)):
-        for item in items:
-            if hit := _found(item.name, item.aliases, said, stems):
-                found.append(Mention(hit[0], place, span=hit[1]))
     named: dict[tuple[str, tuple[int, int]], list[Entity]] = {}
     for entity in house.entities:
         if entity.domain != "zone" and (hit := _found(entity.name, entity.aliases, said, stems)):
             named.setdefault(hit, []).append(entity)
     whole = [hit for hit in named if not any(_within(hit[1], other[1]) for other in named)]
-    found += [Mention(hit[0], entities=tuple(named[hit]), span=hit[1]) for hit in whole]
+    found = [Mention(hit[0], entities=tuple(named[hit]), span=hit[1]) for hit in whole]
+    # With other endings it may not be the name: "the bedroom lamps" are those of the bedroom.
+    taken = [span for name, span in whole if words_of(name) == said[slice(*span)]]
+    for place, items in (("area", house.areas), ("floor", house.floors), ("zone", house.zones)):
+        for item in items:
+            if hit := _found(item.name, item.aliases, said, stems, taken):
+                found.append(Mention(hit[0], place, span=hit[1]))
     return sorted(found, key=lambda mention: mention.span)
 
 
 def _found(
-    name: str, aliases: tuple[str, ...], said: list[str], stems: list[str]
+    name: str,
+    aliases: tuple[str, ...],
+    said: list[str],
+    stems: list[str],
+    taken: Sequence[tuple[int, int]] = (),
 ) -> tuple[str, tuple[int, int]] | None:
-    """The form of a name that stands in a text, and where; exact ones before those with other endings."""
+    """The form of a name that stands in a text, and where; exact ones before those with other endings.
+
+    Args:
+        taken: spans that are longer names; what stands within one of them is not looked at.
+    """
     written = _written(name, aliases)
     if all(one.stems[0] not in stems for one in written):
         return None
-    hits = [(one.form, span) for one in written if (span := _place(one.words, said))]
+    hits = [(one.form, span) for one in written if (span := _place(one.words, said, taken))]
     if hits:
         return max(hits, key=lambda hit: hit[1][1] - hit[1][0])
-    return next(((one.first, span) for one in written if (span := _place(one.stems, stems))), None)
+    return next(((one.first, span) for one in written if (span := _place(one.stems, stems, taken))), None)
 
 
 class _Written(NamedTuple):
@@ -252,11 +262,12 @@ def _written(name: str, aliases: tuple[str, ...]) -> tuple[_Written, ...]:
     return tuple(made)
 
 
-def _place(words: list[str], said: list[str]) -> tuple[int, int] | None:
+def _place(words: list[str], said: list[str], taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
     size = len(words)
     for start in range(len(said) - size + 1):
-        if said[start : start + size] == words:
-            return start, start + size
+        span = start, start + size
+        if said[start : start + size] == words and not any(_within(span, other) for other in taken):
+            return span
     return None
 
 
