@@ -35,6 +35,7 @@ from speeddial.flywheel.select import PLAN, expert_name, improve, planned, selec
 from speeddial.flywheel.specialist import exchanged
 from speeddial.flywheel.swap import swapped
 from speeddial.flywheel.versioncard import with_values, write_experts
+from speeddial.lexicon import Lexicon
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.run import Runner
@@ -150,6 +151,21 @@ def test_arguments_stand_in_the_order_in_which_they_are_said() -> None:
     assert row == '{"name":"add_item","arguments":{"list":"party","item":"1 figs"}}'
     tight, _ = narrow({tool["name"]: tool for tool in TOOLS}, requests(60))
     assert list(tight["get_weather"]["parameters"]["properties"]) == ["unit", "mood", "city"]
+
+
+def test_above_a_request_stands_what_its_phrases_were_in_other_samples() -> None:
+    samples = [
+        sample(1, "figs for the party", "add_item", item="figs", list="party"),
+        sample(2, "party: two lemons", "add_item", item="two lemons", list="party"),
+        sample(3, "will it rain in Oslo", "get_weather", city="Oslo"),
+    ]
+    known = Lexicon.of((one.request, one.calls[0]["arguments"]) for one in samples)
+    rows = rows_of(samples, Form({tool["name"]: tool for tool in TOOLS}, lexicon=known)).rows
+    assert [row["messages"][1]["content"] for row in rows] == [
+        "party = list\nfigs for the party",
+        "party = list\nparty: two lemons",
+        "will it rain in Oslo",
+    ]
 
 
 def test_one_value_that_is_not_said_costs_its_row_and_not_the_narrowing() -> None:
@@ -447,6 +463,6 @@ def test_a_version_is_trained_through_kills_and_serves(make_project: MakeProject
         outcome = asyncio.run(Runner(house, record=record).call("add_item", said, execute=False))
         asked = record.interaction(outcome.interactions[0]).messages
     definitions = json.loads((expert.folder / "tools.json").read_text(encoding="utf-8"))
-    form = Form({definition["name"]: definition for definition in definitions})
+    form = Form({definition["name"]: definition for definition in definitions}, lexicon=expert.lexicon)
     # What it was trained on is what it is asked, word for word.
-    assert list(asked) == form.row(sample(1, said, "add_item", item="figs"))["messages"][:2]
+    assert expert.lexicon and list(asked) == form.row(sample(1, said, ""))["messages"][:2]

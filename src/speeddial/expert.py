@@ -13,6 +13,7 @@ from speeddial.card import Card
 from speeddial.definition import tool_of
 from speeddial.errors import UserError
 from speeddial.given import GIVEN
+from speeddial.lexicon import Lexicon
 from speeddial.messages import compact_json
 from speeddial.tool import Tool
 
@@ -49,6 +50,8 @@ class Expert:
     definitions: Mapping[str, Tool] = field(default_factory=dict)
     """Tools of its own, each a schema and no more, in place of the project's. They stand in no prompt: it
     knows them by training."""
+    lexicon: Lexicon | None = None
+    """Tells above a request what its phrases were before."""
     threshold: float = 0.0
     """Confidence under which its call is escalated."""
     calibration: Calibration | None = None
@@ -98,6 +101,7 @@ class Expert:
             adapter=card.folder("adapter") if adapter else None,
             weights=own,
             definitions=definitions,
+            lexicon=_lexicon(card) if card.text("lexicon", "") else None,
             threshold=card.number("threshold", 0.0, at_most=1.0),
             calibration=Calibration.read(folder / FILE) if (folder / FILE).is_file() else None,
             calls=card.choice("calls", CALLS, CALLS[0]),
@@ -133,6 +137,14 @@ class Expert:
     def is_stale(self, tools: Mapping[str, Tool]) -> bool:
         """Whether a tool changed since the expert was trained."""
         return bool(self.schema_hash) and self.schema_hash != self.tools_hash(tools)
+
+
+def _lexicon(card: Card) -> Lexicon | None:
+    try:
+        return Lexicon.read(card.path.parent / card.text("lexicon"))
+    except UserError as error:
+        card.wrong("lexicon", "a lexicon's file beside the card", error.message)
+        return None
 
 
 def _definitions(card: Card) -> dict[str, Tool]:

@@ -118,6 +118,8 @@ def _prepared(expert: Expert, tools: Mapping[str, Tool], context: ToolContext) -
         {"name": name, "description": said[name], "parameters": contracts.get(name, arguments).schema}
         for name, arguments in shared.tools.items()
     ]
+    if expert.lexicon is not None:
+        prefaces.append(expert.lexicon.heading(context.request))
     # Tools of one kind say the same; it is said once.
     return Prepared(bound, [line for line in dict.fromkeys(prefaces) if line], definitions, tools)
 

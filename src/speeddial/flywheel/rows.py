@@ -19,6 +19,7 @@ from speeddial.errors import ContractViolation
 from speeddial.expert import Expert
 from speeddial.flywheel.narrow import fits
 from speeddial.flywheel.sample import Sample
+from speeddial.lexicon import Lexicon
 from speeddial.messages import REFUSE
 from speeddial.tool import Tool
 
@@ -49,13 +50,15 @@ class Form:
     prompt: str = PROMPT
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """In place of tools made of the definitions: the project's own."""
+    lexicon: Lexicon | None = None
+    """Made of the samples that are learnt from, or the one that the expert has."""
 
     @classmethod
     def of_expert(cls, expert: Expert, tools: Mapping[str, Tool]) -> Form:
         """That of a project's expert whose prompt is the same for every call."""
         own = {name: tools[name] for name in expert.tools}
         schemas = {name: {"name": name, "parameters": tool.contract.schema} for name, tool in own.items()}
-        return cls(schemas, expert.calls, expert.prompt, own)
+        return cls(schemas, expert.calls, expert.prompt, own, expert.lexicon)
 
     @cached_property
     def contract(self) -> CallsContract:
@@ -72,7 +75,13 @@ class Form:
         """
         calls = [dict(call) for call in sample.calls] or [{"name": REFUSE, "arguments": {"reason": OTHER}}]
         answer = self.contract.dump(calls[0] if len(calls) == 1 else {"calls": calls})
-        said = (("system", self.prompt), ("user", sample.request), ("assistant", answer))
+        known = ""
+        if self.lexicon is not None:
+            # What it has from this very sample it will not have of a new request.
+            own = [call["arguments"] for call in sample.calls]
+            known = self.lexicon.heading(sample.request, own or None)
+        asked = f"{known}\n{sample.request}" if known else sample.request
+        said = (("system", self.prompt), ("user", asked), ("assistant", answer))
         return {"id": sample.id, "messages": [{"role": role, "content": content} for role, content in said]}
 
 

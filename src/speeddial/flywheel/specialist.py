@@ -29,7 +29,8 @@ from speeddial.flywheel.rows import Form, rows_of
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
 from speeddial.flywheel.swap import swapped
-from speeddial.flywheel.versioncard import ADAPTER, WEIGHTS, model_card, write_experts
+from speeddial.flywheel.versioncard import ADAPTER, LEXICON, WEIGHTS, model_card, write_experts
+from speeddial.lexicon import Lexicon
 from speeddial.messages import compact_json
 from speeddial.models.base_model import require_base
 from speeddial.project import Project
@@ -107,6 +108,8 @@ async def train(
         samples = samples_of(selected, folder)
         own = project.expert(plan["expert"]) if "expert" in plan else None
         form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+        if not own and form.lexicon:
+            form.lexicon.write(work / LEXICON)
         times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, chosen)
         rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
         chosen = {"epochs": one.passes / (1 + times), **chosen}
@@ -128,6 +131,8 @@ async def train(
     def make(draft: Path) -> Mapping[str, Any]:
         shutil.copytree(weights, draft / weights.name)
         shutil.copytree(work / EXPERTS, draft / EXPERTS)
+        if (work / LEXICON).is_file():
+            shutil.copy(work / LEXICON, draft / LEXICON)
         shutil.copy(weights / TRAINING, draft / TRAINING)
         licence = both(one.licence, plan["licence"]) if one.licence else plan["licence"]
         report = {
@@ -194,7 +199,9 @@ def form_of(
     """
     called = {call["name"] for row in tasks for name in row["train"] for call in samples[name].calls}
     used = {one["name"]: one for one in plan["definitions"] if one["name"] in called}
-    return Form(used, plan["calls"])
+    learnt = [samples[name] for row in tasks for name in row["train"]]
+    said = ((sample.request, call["arguments"]) for sample in learnt for call in sample.calls)
+    return Form(used, plan["calls"], lexicon=Lexicon.of(said))
 
 
 def write_rows(

@@ -12,8 +12,8 @@ from speeddial.expert import Expert
 from speeddial.flywheel.candidate import Candidate
 from speeddial.flywheel.rows import Form
 
-ADAPTER, WEIGHTS = "adapter", "weights"
-"""Folders of a version; its experts' cards name them."""
+ADAPTER, WEIGHTS, LEXICON = "adapter", "weights", "lexicon.json"
+"""What the experts of a version share; their cards name it."""
 
 
 def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
@@ -83,7 +83,9 @@ def write_experts(
         place = folder / row["expert"]
         place.mkdir(parents=True, exist_ok=True)
         if own is not None:
-            shutil.copy(own.folder / "prompt.md", place)
+            for name in ("prompt.md", LEXICON):
+                if (own.folder / name).is_file():
+                    shutil.copy(own.folder / name, place)
             cards.append(place / "card.toml")
             text = (own.folder / "card.toml").read_text(encoding="utf-8")
             values = {"adapter": f"../../{ADAPTER}", "threshold": 1.0, "version": version}
@@ -110,6 +112,7 @@ def _write_card(
         "summary": f"requests that lead to {called}",
         "task": f"{row['task']}: found in the record, answered with {called}",
         "definitions": "tools.json",
+        "lexicon": f"../../{LEXICON}",
         "calls": form.calls,
         "threshold": 1.0,
         "planned": False,
