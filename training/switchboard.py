@@ -4,15 +4,17 @@
 
 DATA holds snips/, mixsnips/ and clinc150/. OUT receives switchboard_train.jsonl (the four experts' rows, for
 one shared adapter), NAME_dev.jsonl for each expert (the official validation part) and mixsnips_dev.jsonl for
-`speeddial batch`; the same seed gives the same bytes.
+`speeddial batch`, and NAME_lexicon.json: what phrases of the rows were, for the experts' folders; the same
+seed gives the same bytes.
 """
 
 import random
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from speeddial.lexicon import Lexicon
 from training.organizer import compact, read, write
 from training.recipe import options
 from training.snips import EXPERT_OF, EXPERTS, call, fault, spoken
@@ -58,26 +60,40 @@ SNIPS_TOPICS = {
 Row = dict[str, Any]
 
 
+class Made(NamedTuple):
+    """A row before it is written."""
+
+    id: str
+    expert: str
+    text: str
+    answer: Row
+    source: str
+
+
 def folded(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
 
 
-def training_row(identity: str, expert: str, text: str, made: dict[str, Any], source: str) -> Row:
-    said = [("system", PROMPTS[expert]), ("user", text), ("assistant", compact(made))]
+def training_row(made: Made, known: Lexicon) -> Row:
+    """As the call path writes it: above the request stands what its phrases were in other rows."""
+    identity, expert, text, answer, source = made
+    heading = known.heading(text, [answer["arguments"]] if source == "snips" else None)
+    asked = f"{heading}\n{text}" if heading else text
+    said = [("system", PROMPTS[expert]), ("user", asked), ("assistant", compact(answer))]
     messages = [{"role": role, "content": content} for role, content in said]
     return {"id": identity, "messages": messages, "source": source}
 
 
-def snips_rows(rows: list[Row], rng: random.Random) -> Iterator[Row]:
+def snips_rows(rows: list[Row], rng: random.Random) -> Iterator[Made]:
     for row in rows:
         as_spoken = rng.random() < SPOKEN
         text = spoken(row["text"]) if as_spoken else row["text"].strip()
         made = call(row, as_spoken=as_spoken)
         if all(value in text for value in made["arguments"].values()):
-            yield training_row(row["id"], EXPERT_OF[row["intent"]], text, made, "snips")
+            yield Made(row["id"], EXPERT_OF[row["intent"]], text, made, "snips")
 
 
-def refusal_rows(rows: list[Row], clinc: list[Row], rng: random.Random) -> Iterator[Row]:
+def refusal_rows(rows: list[Row], clinc: list[Row], rng: random.Random) -> Iterator[Made]:
     for expert in EXPERTS:
         others = [
             (row["text"], SNIPS_TOPICS[row["intent"]]) for row in rows if EXPERT_OF[row["intent"]] != expert
@@ -89,7 +105,7 @@ def refusal_rows(rows: list[Row], clinc: list[Row], rng: random.Random) -> Itera
         for number, (text, topic) in enumerate(picked):
             said = spoken(text) if rng.random() < SPOKEN else text.strip()
             refusal = {"name": "refuse", "arguments": {"reason": f"no tool for {topic}"}}
-            yield training_row(f"switchboard-{expert}-refuse-{number}", expert, said, refusal, "refuse")
+            yield Made(f"switchboard-{expert}-refuse-{number}", expert, said, refusal, "refuse")
 
 
 def main() -> None:
@@ -108,10 +124,13 @@ def main() -> None:
             reasons[why] += 1
         else:
             kept.append(row)
-    rows = [
-        *snips_rows(kept, rng),
-        *refusal_rows(kept, read(given.data / "clinc150" / "train.jsonl.xz"), rng),
-    ]
+    asked = list(snips_rows(kept, rng))
+    lexicons = {
+        expert: Lexicon.of((made.text, made.answer["arguments"]) for made in asked if made.expert == expert)
+        for expert in EXPERTS
+    }
+    asked += refusal_rows(kept, read(given.data / "clinc150" / "train.jsonl.xz"), rng)
+    rows = [training_row(made, lexicons[made.expert]) for made in asked]
     rng.shuffle(rows)
     print(f"switchboard_train.jsonl: {write(given.out / 'switchboard_train.jsonl', rows)} rows")
     print("  left out:", dict(reasons), "  ", dict(Counter(row["source"] for row in rows)))
@@ -119,6 +138,8 @@ def main() -> None:
         of = [row for row in dev if EXPERT_OF[row["intent"]] == expert]
         cases = [{"id": row["id"], "input": row["text"].strip(), "calls": [call(row)]} for row in of]
         print(f"{expert}_dev.jsonl: {write(given.out / f'{expert}_dev.jsonl', cases)} rows")
+        lexicons[expert].write(given.out / f"{expert}_lexicon.json")
+        print(f"{expert}_lexicon.json: {len(lexicons[expert])} phrases")
     tasks = [
         {"id": f"mixsnips-{number}", "input": row["text"], "intents": row["intents"], "slots": row["slots"]}
         for number, row in enumerate(mixed)

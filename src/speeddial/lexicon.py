@@ -24,7 +24,9 @@ OFTEN_ENOUGH = 0.3
 """Share of the requests with a phrase in which it must have been a value: "the" is the name of a song too."""
 SECOND = 0.25
 """Share of a phrase's uses that a second argument must have to be named."""
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
+# Marks are left out, for speech recognisers write none. Chinese and Japanese are written without blanks:
+# there every letter counts as a word.
+_WORD = re.compile(r"[぀-ヿ㐀-鿿]|[^\W_぀-ヿ㐀-鿿]+")
 
 
 class _Use(NamedTuple):
