@@ -293,6 +293,11 @@ def test_candidates_come_smallest_first_and_limits_stand_against_them() -> None:
     assert [one.parameters for one in found] == sorted(one.parameters for one in found)
     big = next(one for one in found if one.name == "lora-big")
     assert "holds no model" in big.obstacle
+    # Both begin with what knows how to copy from a request; another base has no adapter to begin from.
+    begun = {one.name: one.base or one.init for one in found if one.name in ("tiny", "small")}
+    begun |= {one.name: one.init for one in found if one.kind == "lora"}
+    assert begun["tiny"].endswith("home/model") and begun["lora"].endswith("caller/adapter")
+    assert begun["small"] == begun["lora-big"] == ""
     rows = [one.as_dict() for one in found]
     assert named(rows, "").name == "tiny"
     assert sum(one.max_tokens for one in found) == Budget().max_tokens
