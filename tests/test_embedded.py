@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -228,6 +229,50 @@ def test_a_prefix_kept_gives_the_same_logits_as_one_read_anew(model: EmbeddedMod
         again = decoder.extend(context, decoder.start(context, tokens, 25)).copy()
         assert context.tokens == tokens
     assert np.array_equal(first, again)
+
+
+def test_a_prompt_read_while_its_grammar_is_compiled_gives_the_same_answer(
+    model: EmbeddedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = model.load()
+    fresh = EmbeddedDecoder(loaded.chat, loaded.decoder)
+    messages = (Message("system", "You set alarms, as none before."), Message("user", "Wake me at seven am."))
+    request = Request(messages, CALLS)
+    ahead: list[int] = []
+    read = Decoder.read
+
+    def seen(decoder: Decoder, tokens: list[int], *options: Any) -> None:
+        ahead.append(len(tokens))
+        read(decoder, tokens, *options)
+
+    monkeypatch.setattr(Decoder, "read", seen)
+    decodes = [fresh.run(request, lambda: None)[0] for _ in range(2)]
+    tokens, fixed = loaded.chat.prompt(messages)
+    assert ahead == [fixed], "once, and from what was kept the second time"
+
+    fresh.decoder._prefixes.clear()
+    alone = GuidedProcessor.of(loaded.guided, request)
+    fresh.generate(Prompt(tokens, fixed, messages[1].content), alone)
+    for decoded in decodes:
+        assert (decoded.tokens, decoded.probabilities) == (alone.decoder.tokens, alone.decoder.probabilities)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_loading_leaves_the_collector_of_garbage_as_it_was(
+    base_model: BaseModel, collects: bool, frozen: bool
+) -> None:
+    try:
+        if frozen:
+            gc.freeze()
+        if not collects:
+            gc.disable()
+        EmbeddedModel(base_model.source.name).load()
+        assert gc.isenabled() == collects
+        assert (gc.get_freeze_count() > 0) == frozen
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("rank", [0, 8, 20, 64])
