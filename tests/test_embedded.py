@@ -408,9 +408,12 @@ async def test_an_adapter_of_another_shape_is_named(
     folder = make_adapter()
     tensors = load_file(folder / "adapter_model.safetensors")
     name = "base_model.model.model.layers.4.mlp.up_proj.lora_B.weight"
-    save_file(tensors | {name: np.zeros((99, 8), np.float16)}, folder / "adapter_model.safetensors")
-    with pytest.raises(DefinitionError, match=r"layers\.4\.mlp\.up_proj .*\(99, 8\), expected \(r, 576\)"):
-        await model.complete(ask("hi", adapter=folder))
+    for size in ((99, 8), (1536, 4)):
+        save_file(tensors | {name: np.zeros(size, np.float16)}, folder / "adapter_model.safetensors")
+        with pytest.raises(
+            DefinitionError, match=rf"layers\.4\.mlp\.up_proj .*\({size[0]}, {size[1]}\), expected \(r, 576\)"
+        ):
+            await model.complete(ask("hi", adapter=folder))
     save_file(
         {"base_model.model.lm_head.lora_A.weight": np.zeros((8, 576), np.float16)},
         folder / "adapter_model.safetensors",
