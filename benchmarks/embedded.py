@@ -1,6 +1,6 @@
 """The embedded engine's time and memory, and the same calls through transformers' generate where torch is.
 
-    python -m benchmarks.embedded [--calls N] [--adapter FOLDER | --model FOLDER] [--json]
+    python -m benchmarks.embedded [--calls N] [--adapter FOLDER | --model FOLDER] [--start] [--json]
 
 The calls are replayed: the model runs every pass, but the token taken is the right call's, so that the
 figures do not depend on how well an adapter is trained. Rounds alternate between the engines, so that a
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from speeddial.contract import Contract, union_of_calls
+from benchmarks.organizer import CALLS, SYSTEM, contract
 from speeddial.messages import Message
 from speeddial.models.base_graph import FUSED
 from speeddial.models.base_model import BaseModel, ensure_base
@@ -36,65 +36,22 @@ from speeddial.models.guesses import EarlierAnswers
 from speeddial.models.guided import GuidedProcessor
 from speeddial.models.model_folder import ModelFolder
 
-SYSTEM = (
-    "You are organizer. You handle calendar events, reminders, alarms, lists and mail drafts. "
-    "Reply with one call as JSON."
-)
-TOOLS = {
-    "create_event": ("title", "date", "time", "repeat", "people", "place"),
-    "create_reminder": ("text", "date", "time", "repeat"),
-    "find_events": ("title", "date", "time", "people", "place"),
-    "delete_events": ("title", "date", "time", "people", "place"),
-    "set_alarm": ("date", "time", "repeat", "label"),
-    "find_alarms": ("date", "time", "label"),
-    "add_to_list": ("item", "list"),
-    "show_list": ("list",),
-    "delete_list": ("list",),
-    "draft_mail": ("to", "subject", "body"),
-}
-CALLS: list[tuple[str, str, dict[str, str]]] = [
-    ("wake me at seven am tomorrow", "set_alarm", {"date": "tomorrow", "time": "seven am"}),
-    ("did i set an alarm for the morning", "find_alarms", {"time": "morning"}),
-    ("what is on my shopping list", "show_list", {"list": "shopping"}),
-    ("add oat milk to the shopping list", "add_to_list", {"item": "oat milk", "list": "shopping"}),
-    ("please get rid of my list of films", "delete_list", {"list": "films"}),
-    (
-        "remind me tomorrow at 9 to call the dentist",
-        "create_reminder",
-        {"text": "call the dentist", "date": "tomorrow", "time": "9"},
-    ),
-    (
-        "lunch with anna on friday at noon at the corner cafe",
-        "create_event",
-        {"title": "lunch", "date": "friday", "time": "noon", "people": "anna", "place": "the corner cafe"},
-    ),
-    ("when is my meeting with peter", "find_events", {"title": "meeting", "people": "peter"}),
-    ("cancel everything on the third of march", "delete_events", {"date": "the third of march"}),
-    (
-        "email peter patel that the rent will be late this month",
-        "draft_mail",
-        {"to": "peter patel", "body": "the rent will be late this month"},
-    ),
-    (
-        "team standup every weekday at half past nine",
-        "create_event",
-        {"title": "team standup", "time": "half past nine", "repeat": "every weekday"},
-    ),
-    ("show all my lists", "show_list", {}),
-]
-
 _STARTS = 5
-_LOAD = "from speeddial.models.embedded import EmbeddedModel\nEmbeddedModel({name!r}).load()"
-
-
-def contract() -> Contract:
-    """The organizer's shape: a union of calls whose arguments are optional phrases."""
-
-    def phrases(names: tuple[str, ...]) -> Contract:
-        properties = {name: {"type": "string", "maxLength": 200} for name in names}
-        return Contract.from_schema({"type": "object", "properties": properties})
-
-    return union_of_calls({name: phrases(names) for name, names in TOOLS.items()})
+_LOAD = """
+from speeddial.models.embedded import EmbeddedModel
+model = EmbeddedModel({name!r})
+model.load()
+"""
+_FIRST_CALL = """
+import asyncio
+from pathlib import Path
+from benchmarks.organizer import CALLS, SYSTEM, contract
+from speeddial.messages import Message
+from speeddial.models.model import Request
+messages = Message("system", SYSTEM), Message("user", CALLS[0][0])
+request = Request(messages, contract(), adapter={adapter}, max_tokens=64)
+asyncio.run(model.complete(request))
+"""
 
 
 class Replay(GuidedProcessor):
@@ -115,27 +72,42 @@ def milliseconds(work: Callable[..., Any], *arguments: Any) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def cold_start(code: str) -> dict[str, float]:
-    """Least wall time and memory of fresh processes that run `code`, bytecode compiled as pip leaves it."""
-    script = (
-        "import time, resource; began = time.perf_counter()\n"
-        f"{code}\n"
-        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    )
+def cold_start(**stages: str) -> dict[str, dict[str, float]]:
+    """Times since the start of a fresh process when each of some pieces of code is done, and its memory then.
+
+    The bytecode is compiled as pip leaves it. On a busy machine the processor times say more: of the first
+    thread, which loads but does not decode, and of all.
+    """
+    script = "import time, resource\nbegan = time.perf_counter(), time.thread_time(), time.process_time()\n"
+    for code in stages.values():
+        script += (
+            f"{code}\n"
+            "now = time.perf_counter(), time.thread_time(), time.process_time()\n"
+            "size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+            "print(*(after - before for before, after in zip(began, now)), size)\n"
+        )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    times, sizes = [], []
+    seen = []
     with tempfile.TemporaryDirectory() as compiled:
         environment["PYTHONPYCACHEPREFIX"] = compiled
         for _ in range(1 + _STARTS):
             said = subprocess.run(
                 [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
             ).stdout
-            seconds, megabytes = said.split()[-2:]
-            times.append(float(seconds))
-            sizes.append(float(megabytes))
+            seen.append([[float(number) for number in line.split()] for line in said.splitlines()])
+    figures = {}
     # The first one compiles.
-    return {"seconds, median": statistics.median(times[1:]), "least": min(times[1:]), "peak MB": max(sizes)}
+    for name, runs in zip(stages, zip(*seen[1:], strict=True), strict=True):
+        seconds, waiting, processor, megabytes = zip(*runs, strict=True)
+        figures[name] = {
+            "seconds, median": statistics.median(seconds),
+            "least": min(seconds),
+            "processor, first thread": min(waiting),
+            "all": min(processor),
+            "peak MB": max(megabytes),
+        }
+    return figures
 
 
 def random_adapter(decoder: Decoder, folder: Path) -> Adapter:
@@ -266,6 +238,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=36)
     parser.add_argument("--adapter", type=Path, help="PEFT folder; default: random weights, r=8")
     parser.add_argument("--model", type=Path, help="folder of a model of its own; default: the base")
+    parser.add_argument("--start", action="store_true", help="the start alone")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
@@ -274,9 +247,16 @@ def main() -> None:
     report: dict[str, Any] = {
         "processors": len(os.sched_getaffinity(0)),
         "load average": os.getloadavg()[0],
-        "start, imports and weights": cold_start(_LOAD.format(name=name)),
-        "import of speeddial.contract alone": cold_start("import speeddial.contract"),
     }
+    chosen = f"Path({str(options.adapter.resolve())!r})" if options.adapter else "None"
+    starts = cold_start(loaded=_LOAD.format(name=name), answered=_FIRST_CALL.format(adapter=chosen))
+    report["start until the engine is loaded"] = starts["loaded"]
+    report["start until the first call is answered"] = starts["answered"]
+    alone = cold_start(contract="import speeddial.contract")
+    report["import of speeddial.contract alone"] = alone["contract"]
+    if options.start:
+        show(report, as_json=options.json)
+        return
     engine = load_engine(base)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.adapter or Path(scratch)

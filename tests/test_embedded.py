@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -230,6 +231,50 @@ def test_a_prefix_kept_gives_the_same_logits_as_one_read_anew(model: EmbeddedMod
     assert np.array_equal(first, again)
 
 
+def test_a_prompt_read_while_its_grammar_is_compiled_gives_the_same_answer(
+    model: EmbeddedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = model.load()
+    fresh = EmbeddedDecoder(loaded.chat, loaded.decoder)
+    messages = (Message("system", "You set alarms, as none before."), Message("user", "Wake me at seven am."))
+    request = Request(messages, CALLS)
+    ahead: list[int] = []
+    read = Decoder.read
+
+    def seen(decoder: Decoder, tokens: list[int], *options: Any) -> None:
+        ahead.append(len(tokens))
+        read(decoder, tokens, *options)
+
+    monkeypatch.setattr(Decoder, "read", seen)
+    decodes = [fresh.run(request, lambda: None)[0] for _ in range(2)]
+    tokens, fixed = loaded.chat.prompt(messages)
+    assert ahead == [fixed], "once, and from what was kept the second time"
+
+    fresh.decoder._prefixes.clear()
+    alone = GuidedProcessor.of(loaded.guided, request)
+    fresh.generate(Prompt(tokens, fixed, messages[1].content), alone)
+    for decoded in decodes:
+        assert (decoded.tokens, decoded.probabilities) == (alone.decoder.tokens, alone.decoder.probabilities)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_loading_leaves_the_collector_of_garbage_as_it_was(
+    base_model: BaseModel, collects: bool, frozen: bool
+) -> None:
+    try:
+        if frozen:
+            gc.freeze()
+        if not collects:
+            gc.disable()
+        EmbeddedModel(base_model.source.name).load()
+        assert gc.isenabled() == collects
+        assert (gc.get_freeze_count() > 0) == frozen
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
 @pytest.mark.parametrize("rank", [0, 8, 20, 64])
 def test_a_token_gives_the_same_bits_in_any_pass(
     model: EmbeddedModel, make_adapter: Callable[..., Path], rank: int
@@ -363,9 +408,12 @@ async def test_an_adapter_of_another_shape_is_named(
     folder = make_adapter()
     tensors = load_file(folder / "adapter_model.safetensors")
     name = "base_model.model.model.layers.4.mlp.up_proj.lora_B.weight"
-    save_file(tensors | {name: np.zeros((99, 8), np.float16)}, folder / "adapter_model.safetensors")
-    with pytest.raises(DefinitionError, match=r"layers\.4\.mlp\.up_proj .*\(99, 8\), expected \(r, 576\)"):
-        await model.complete(ask("hi", adapter=folder))
+    for size in ((99, 8), (1536, 4)):
+        save_file(tensors | {name: np.zeros(size, np.float16)}, folder / "adapter_model.safetensors")
+        with pytest.raises(
+            DefinitionError, match=rf"layers\.4\.mlp\.up_proj .*\({size[0]}, {size[1]}\), expected \(r, 576\)"
+        ):
+            await model.complete(ask("hi", adapter=folder))
     save_file(
         {"base_model.model.lm_head.lora_A.weight": np.zeros((8, 576), np.float16)},
         folder / "adapter_model.safetensors",

@@ -57,8 +57,7 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
     inputs = no_adapter(shape)
     for name, layer, product in adapter_inputs(shape):
         modules = FUSED[product]
-        downs: list[Matrix] = []
-        ups: list[Matrix] = []
+        parts: list[tuple[Matrix, Matrix, int]] = []
         rows = [shape.rows(module) for module in modules]
         for number, module in enumerate(modules):
             path = f"base_model.model.model.layers.{layer}.{module}"
@@ -66,20 +65,18 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
             up = tensors.pop(f"{path}.lora_B.weight", None)
             if down is None and up is None:
                 continue
-            expected = (shape.columns(module), rows[number])
-            if down is None or up is None or (down.shape[1], up.shape[0]) != expected:
+            columns = shape.columns(module)
+            rank = 0 if down is None else len(down)
+            expected = (rank, columns), (rows[number], rank)
+            if down is None or up is None or (down.shape, up.shape) != expected:
                 raise DefinitionError(
                     f"{folder}: {path} has lora_A and lora_B of shapes {_shape(down)} and {_shape(up)}, "
-                    f"expected (r, {expected[0]}) and ({expected[1]}, r)",
+                    f"expected (r, {columns}) and ({rows[number]}, r)",
                     hint="train the adapter on the base that the expert's card names",
                 )
-            before, after = sum(rows[:number]), sum(rows[number + 1 :])
-            downs.append(down.T.astype(np.float32))
-            ups.append(np.pad(up.T.astype(np.float32) * np.float32(scaling), ((0, 0), (before, after))))
-        if downs:
-            inputs[f"{name}.A"], inputs[f"{name}.B"] = _grouped(
-                np.concatenate(downs, axis=1), np.concatenate(ups, axis=0)
-            )
+            parts.append((down.T, up.T.astype(np.float32) * np.float32(scaling), sum(rows[:number])))
+        if parts:
+            inputs[f"{name}.A"], inputs[f"{name}.B"] = _grouped(parts, sum(rows))
     if tensors:
         raise DefinitionError(
             f"{folder}: {len(tensors)} tensors that the embedded engine cannot apply, "
@@ -88,14 +85,25 @@ def read_adapter(folder: Path, shape: LlamaShape) -> dict[str, Matrix]:
     return inputs
 
 
-def _grouped(down: Matrix, up: Matrix) -> tuple[Matrix, Matrix]:
-    """A of shape (columns, rank) in groups of at most `GROUP_WIDTH` columns, and B of (rank, rows)."""
-    rank = down.shape[1]
+def _grouped(parts: list[tuple[Matrix, Matrix, int]], rows: int) -> tuple[Matrix, Matrix]:
+    """A in groups of at most `GROUP_WIDTH` columns, and B of (rank, rows).
+
+    Args:
+        parts: of each module A of shape (columns, its rank), B of (its rank, its rows), and its first row.
+        rows: of all modules.
+    """
+    rank = sum(down.shape[1] for down, _, _ in parts)
     groups = -(-rank // GROUP_WIDTH)
     width = -(-rank // groups)
-    spare = groups * width - rank
-    down = np.pad(down, ((0, 0), (0, spare))).reshape(len(down), groups, width).swapaxes(0, 1)
-    return np.ascontiguousarray(down[:, None]), np.pad(up, ((0, spare), (0, 0)))
+    downs = np.zeros((len(parts[0][0]), groups * width), np.float32)
+    ups = np.zeros((groups * width, rows), np.float32)
+    taken = 0
+    for down, up, first in parts:
+        downs[:, taken : taken + len(up)] = down
+        ups[taken : taken + len(up), first : first + up.shape[1]] = up
+        taken += len(up)
+    downs = downs.reshape(len(downs), groups, width).swapaxes(0, 1)
+    return np.ascontiguousarray(downs[:, None]), ups
 
 
 def _shape(matrix: npt.NDArray[np.float32] | None) -> str:

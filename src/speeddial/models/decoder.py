@@ -145,6 +145,16 @@ class Decoder:
                 self._free.append(sequence)
                 del self._free[:-_SEQUENCES_KEPT]
 
+    def keeps(self, tokens: list[int], adapter: Adapter) -> bool:
+        """Whether this fixed part of prompts has been read and is kept."""
+        with self._lock:
+            return (adapter.key, tuple(tokens)) in self._prefixes
+
+    def read(self, tokens: list[int], adapter: Adapter, capacity: int) -> None:
+        """Read the fixed part of prompts ahead of `start`; `capacity` as for `sequence`."""
+        with self.sequence(capacity, adapter) as sequence:
+            self.start(sequence, tokens, len(tokens))
+
     def start(self, sequence: Context, tokens: list[int], fixed: int) -> list[int]:
         """Read a prompt's fixed part, from the prefixes kept when it is there.
 

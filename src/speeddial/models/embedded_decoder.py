@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,11 +45,15 @@ class EmbeddedDecoder(OutlinesModel):
     tensor_library_name = "numpy"
     backend = BACKEND
 
-    def __init__(self, chat: ChatTokenizer, guided: GuidedTokenizer, decoder: Decoder) -> None:
+    def __init__(self, chat: ChatTokenizer, decoder: Decoder) -> None:
         self.chat = chat
-        self.guided = guided
         self.decoder = decoder
         self.earlier = EarlierAnswers()
+
+    @cached_property
+    def guided(self) -> GuidedTokenizer:
+        """The tokenizer as grammars need it, made in 0.1 s while the first prompt is read."""
+        return GuidedTokenizer(self.chat.vocabulary(), self.chat.size, self.chat.end)
 
     def run(self, request: Request, check: Callable[[], None]) -> tuple[GuidedDecoder, int]:
         """Answer one request.
@@ -70,12 +76,26 @@ class EmbeddedDecoder(OutlinesModel):
                 f"exceed the embedded model's context of {self.decoder.shape.context}"
             )
         adapter = self.decoder.adapter(request.adapter)
-        processor = GuidedProcessor.of(self.guided, request)
+        said = [message.content for message in request.messages if message.role == "user"]
+        prompt = Prompt(tokens, fixed, said[-1] if said else "")
+        processor = self._processor(request, prompt, adapter)
         # Typed for outlines' own three engines, but takes any model (tests/test_embedded.py).
         generator = SteerableGenerator.from_processor(self, processor)  # type: ignore[arg-type]
-        said = [message.content for message in request.messages if message.role == "user"]
-        generator(Prompt(tokens, fixed, said[-1] if said else ""), adapter=adapter, check=check)
+        generator(prompt, adapter=adapter, check=check)
         return processor.decoder, len(tokens)
+
+    def _processor(self, request: Request, prompt: Prompt, adapter: Adapter) -> GuidedProcessor:
+        """The processor of a request, made while the prompt's fixed part is read when that is new."""
+        fixed = prompt.tokens[: prompt.fixed]
+        if not fixed or self.decoder.keeps(fixed, adapter):
+            return GuidedProcessor.of(self.guided, request)
+        capacity = _capacity(prompt, request.max_tokens)
+        # Beside this thread, for a pass does not hold Python's lock; making the processor does.
+        with ThreadPoolExecutor(1) as beside:
+            read = beside.submit(self.decoder.read, fixed, adapter, capacity)
+            processor = GuidedProcessor.of(self.guided, request)
+            read.result()
+        return processor
 
     def generate(self, model_input: Prompt, output_type: Any = None, **inference_kwargs: Any) -> str:
         """Decode under a processor.
@@ -94,8 +114,7 @@ class EmbeddedDecoder(OutlinesModel):
         adapter: Adapter = inference_kwargs.get("adapter") or self.decoder.base
         check: Callable[[], None] = inference_kwargs.get("check") or (lambda: None)
         guided = output_type.decoder
-        capacity = len(model_input.tokens) + guided.max_tokens + MOST_WANTED
-        with self.decoder.sequence(capacity, adapter) as context:
+        with self.decoder.sequence(_capacity(model_input, guided.max_tokens), adapter) as context:
             pending = [*model_input.tokens, *guided.take_forced()]
             if not guided.done:
                 pending = self.decoder.start(context, pending, model_input.fixed)
@@ -149,3 +168,8 @@ class EmbeddedDecoder(OutlinesModel):
 
     def generate_stream(self, model_input: Any, output_type: Any = None, **options: Any) -> Iterator[str]:
         yield self.generate(model_input, output_type, **options)
+
+
+def _capacity(prompt: Prompt, max_tokens: int) -> int:
+    """Tokens that the sequence of an answer has to hold, those guessed ahead among them."""
+    return len(prompt.tokens) + max_tokens + MOST_WANTED

@@ -11,7 +11,6 @@ from string import ascii_letters, digits
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
-from speeddial.contract.example import strings_of
 from speeddial.errors import EngineRefused
 from speeddial.messages import compact_json
 from speeddial.models.witness import WitnessSearch
@@ -85,6 +84,9 @@ class CompiledGrammar:
 
     @cached_property
     def _texts(self) -> list[list[int]]:
+        # Here, as an engine is loaded without contracts, which take 0.02 s: whoever asks it brings one.
+        from speeddial.contract.example import strings_of
+
         found: dict[str, None] = {}
         for part in json.loads(self._source)["grammars"]:
             found |= dict.fromkeys(strings_of(part.get("json_schema", {})))
