@@ -20,6 +20,7 @@ import json
 import lzma
 import multiprocessing
 import os
+import re
 import sys
 import tempfile
 import time
@@ -150,7 +151,11 @@ def _line(name: str, budget: int, sample: int, status: str, *, text: str = "", *
 
 
 def judged(schema: Any, text: str) -> str:
-    """What an independent validator has against a text; empty when it is valid."""
+    """What an independent validator has against a text; empty when it is valid.
+
+    Raises:
+        re.error: a pattern that Python's regular expressions cannot read (``\\p{L}``), so jsonschema neither.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.validators import validator_for
 
@@ -208,6 +213,7 @@ def main() -> None:
     statuses: Counter[str] = Counter()
     refused: set[str] = set()
     faults: list[Line] = []
+    unjudged = 0
     began = time.perf_counter()
     with weights(options.weights) as base, options.out.open("w", encoding="utf-8") as out:
         context = multiprocessing.get_context("spawn")
@@ -220,8 +226,13 @@ def main() -> None:
                     out.write(json.dumps(line, ensure_ascii=False) + "\n")
                     if line["status"] == "refused":
                         refused.add(line["id"])
-                    elif line["status"] == "ok" and (fault := judged(rows[number][1], line["text"])):
-                        faults.append({**line, "fault": fault})
+                    elif line["status"] == "ok":
+                        try:
+                            fault = judged(rows[number][1], line["text"])
+                        except re.error:
+                            unjudged += 1
+                        else:
+                            faults += [{**line, "fault": fault}] if fault else []
                 if sys.stderr.isatty() or number % 100 == 99:
                     print(f"\r{number + 1}/{len(rows)} schemas", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -231,6 +242,8 @@ def main() -> None:
         print(f"  {status:14} {count:7}  {100 * count / max(total, 1):6.2f} %")
     print(f"  schemas refused {len(refused)} ({100 * len(refused) / max(len(rows), 1):.2f} %)")
     print(f"  ok and invalid for the independent judge: {len(faults)}")
+    if unjudged:
+        print(f"  ok and beyond the judge, whose regular expressions are Python's: {unjudged}")
     for line in faults[:20]:
         print(f"    {line['id']}: {line['fault']}: {line['text'][:120]!r}")
     sys.exit(1 if faults else 0)

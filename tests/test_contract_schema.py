@@ -257,6 +257,20 @@ REWRITTEN: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
     ),
     ({"type": "string", "format": "time"}, ["10:00:00Z"], ["10:00:60Z"]),
     ({"type": "string", "format": "idn-email"}, ["a@b.de", "å.ß@bär.de"], ["ab", "a@b@c", "a b@c.de"]),
+    ({"type": "string", "format": "email"}, ["a@b.de", "a" * 64 + "@b.de"], ["ab", "a" * 65 + "@b.de"]),
+    ({"type": "string", "format": "idn-email"}, ["ä" * 20 + "@b.de"], ["a" * 65 + "@b.de"]),
+    (
+        {"type": "object", "properties": {"a": {}, "B": {}}, "propertyNames": {"pattern": "^[a-z]+$"}},
+        [{"a": 1}, {}],
+        [{"B": 1}],
+    ),
+    # An enum may name a value twice.
+    (
+        {"type": "array", "items": {"enum": [1, 1.0, "a"]}, "uniqueItems": True},
+        [[1, "a"]],
+        [[1, 1], ["a", "a"]],
+    ),
+    ({"type": "string", "pattern": r"^\p{Lu}+$"}, ["ÄB"], ["äB"]),
     ({"type": "string", "format": "json-pointer"}, ["", "/a~0b/0"], ["a", "/~2"]),
     ({"type": "string", "format": "relative-json-pointer"}, ["0#", "12/a"], ["/a", "01", "١/a"]),
     ({"type": "string", "format": "uri-template"}, ["/{a,b*}?{x:3}"], ["{a,}", "a b", "{v:01}"]),
@@ -302,6 +316,10 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     ({"type": "array", "items": {"type": "integr"}, "contains": {}}, "not a JSON Schema"),
     ({"const": 0.12345678901234567}, "more digits"),
+    ({"type": "string", "pattern": 5}, "pattern: 5 is not of type 'string'"),
+    ({"type": "object", "properties": {"a": {"type": "number", "minimum": "3"}}}, "properties.a.minimum"),
+    ({"type": "string", "pattern": "["}, r"regular expression '\[' cannot be read"),
+    ({"type": "object", "patternProperties": {r"^\p{L}$": {}}, "not": {}}, "cannot be read"),
 ]
 
 
@@ -309,6 +327,34 @@ REFUSED: list[tuple[Any, str]] = [
 def test_what_is_no_usable_schema_is_refused(schema: Any, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         Contract.from_schema(schema)
+
+
+def test_a_pattern_beyond_pythons_own_engine_is_checked_beside_what_jsonschema_checks() -> None:
+    contract = Contract.from_schema(
+        {"type": "array", "items": {"type": "string", "pattern": r"^\p{Lu}+$"}, "contains": {"const": "Ä"}}
+    )
+    assert contract.check(["Ä", "B"]) == []
+    assert contract.check(["Ä", "b"]) and contract.check(["B"])
+
+
+def test_where_llguidance_found_no_type_is_said() -> None:
+    contract = Contract.from_schema({"type": "object", "properties": {"a": {"type": "any"}}})
+    with pytest.raises(DefinitionError, match=r"properties\.a\.type: 'any'"):
+        _ = contract.grammar
+
+
+def test_items_are_the_same_whatever_their_numbers_are_written_like() -> None:
+    contract = Contract.from_schema({"type": "array", "uniqueItems": True})
+    for text in ("[1,1.0]", "[[5.0],[5]]", '[{"a":1},{"a":1e0}]'):
+        with pytest.raises(ContractViolation, match="all differ"):
+            contract.parse(text)
+    assert contract.parse("[1,true,[1]]") == [1, True, [1]]
+
+
+def test_a_key_that_property_names_refuse_is_told_as_a_key() -> None:
+    contract = Contract.from_schema({"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}})
+    (problem,) = contract.check({"B": 1})
+    assert str(problem) == 'B: expected a key that is a string that matches ^[a-z]+$, got the key "B"'
 
 
 def test_a_schema_that_nothing_satisfies_is_refused() -> None:

@@ -247,3 +247,20 @@ def test_the_processor_leaves_exactly_one_token(tokenizer: GuidedTokenizer) -> N
     CONTRACTS[4].parse(processor.decoder.text)
     processor.reset()
     assert not processor.decoder.done
+
+
+@pytest.mark.parametrize("schema", [{"type": "integer"}, {"type": "number"}])
+def test_a_grammar_that_grows_beyond_the_engines_limits_still_ends_valid(
+    tokenizer: GuidedTokenizer, schema: dict[str, Any]
+) -> None:
+    # An automaton of a million remainders: llguidance gives up on the first digits.
+    contract = Contract.from_schema(
+        {"type": "object", "properties": {"c": {**schema, "multipleOf": 1000000}}, "required": ["c"]}
+    )
+    for seed in range(4):
+        decoder = run(
+            GuidedDecoder(tokenizer, contract.grammar, max_tokens=32, temperature=1.0, seed=seed), seed, 3.0
+        )
+        assert contract.parse(decoder.text)["c"] % 1000000 == 0
+        assert len(decoder.tokens) <= 32
+        assert decoder.confidence is not None and decoder.confidence < 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -223,6 +224,70 @@ def test_an_error_of_the_server_passes_as_it_is(agent: OpenAI, record: Record, u
     assert raised.value.status_code == 429 and "slow down" in str(raised.value)
     (run,) = record.runs(5)
     assert run.status == "failed" and "429" in run.error
+
+
+def test_a_stream_of_several_choices_is_recorded_as_its_first(
+    agent: OpenAI, record: Record, upstream: ChatServer
+) -> None:
+    data = b"".join(
+        b"data: %s\n\n" % json.dumps({"choices": [{"index": at, "delta": {"content": word}}]}).encode()
+        for word in ("yes ", "no ")
+        for at in (0, 1)
+    )
+    upstream.faults.append(streams(data + b"data: [DONE]\n\n"))
+    got = [
+        (chunk.choices[0].index, chunk.choices[0].delta.content) for chunk in asking(agent, n=2, stream=True)
+    ]
+    assert got == [(0, "yes "), (1, "yes "), (0, "no "), (1, "no ")]
+    assert record.runs(1)[0].answer == "yes no "
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "ended before"),
+        (events({"content": "half an"})[: -len(b"data: [DONE]\n\n") - 120], "ended before"),
+        (b'data: {"error": {"message": "engine died"}}\n\ndata: [DONE]\n\n', "engine died"),
+    ],
+)
+def test_a_stream_that_brings_no_whole_answer_is_no_good_sample(
+    proxy: ProxyServer, record: Record, upstream: ChatServer, data: bytes, why: str
+) -> None:
+    upstream.faults.append(streams(data))
+    body = {"model": "large", "stream": True, "messages": [{"role": "user", "content": "go on"}]}
+    headers = {"Authorization": f"Bearer {proxy.token}"}
+    assert httpx.post(f"{proxy.url}/chat/completions", json=body, headers=headers).content == data
+    (run,) = record.runs(1)
+    assert run.status == "failed" and why in run.error
+
+
+def test_an_error_with_a_good_status_is_recorded_as_one(
+    proxy: ProxyServer, record: Record, upstream: ChatServer
+) -> None:
+    told = {"error": {"message": "provider down", "code": 502}}
+    upstream.faults.append(lambda handler: answer(handler, 200, told))
+    body = {"model": "large", "messages": [{"role": "user", "content": "go on"}]}
+    headers = {"Authorization": f"Bearer {proxy.token}"}
+    assert httpx.post(f"{proxy.url}/chat/completions", json=body, headers=headers).json() == told
+    (run,) = record.runs(1)
+    assert (run.status, run.error) == ("failed", "provider down")
+
+
+def test_an_answer_that_came_packed_is_read_and_passes_unpacked(
+    agent: OpenAI, record: Record, upstream: ChatServer
+) -> None:
+    def packed(handler: BaseHTTPRequestHandler) -> None:
+        data = gzip.compress(json.dumps(reply(text="hello")).encode())
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    upstream.faults.append(packed)
+    assert asking(agent).choices[0].message.content == "hello"
+    assert record.runs(1)[0].answer == "hello"
 
 
 def test_a_server_that_hangs_up_is_a_502_and_on_record(

@@ -163,6 +163,15 @@ def same(value: Any, other: Any) -> bool:
     return bool(value == other)
 
 
+def equal(value: Any, other: Any) -> bool:
+    """Equality of JSON values as JSON Schema has it, which keeps true and 1 apart, but not 1 and 1.0."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(equal(item, other[key]) for key, item in value.items())
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(equal, value, other))
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
+
+
 def shown(value: Any) -> str:
     """What was got, with its JSON type: ``"5" (string)``."""
     kind = type_of(value)
@@ -299,8 +308,10 @@ def _check_object(value: dict[str, Any], schema: Schema, scope: _Scope, path: st
             problems.append(Problem(at, what, f"the key {short(write_json(key))}", valid))
         elif not matched:
             problems += _check(item, others, scope, at)
-        if names is not True:
-            problems += _check(key, names, scope, at)
+        if names is not True and _check(key, names, scope, at):
+            wanted = {"type": "string", **names} if isinstance(names, dict) else names
+            what = f"a key that is {expected(wanted, scope.root)}"
+            problems.append(Problem(at, what, f"the key {short(write_json(key))}"))
     problems += _check_size(len(value), schema, path, "Properties", "keys")
     return problems
 
@@ -319,7 +330,7 @@ def _check_array(value: list[Any], schema: Schema, scope: _Scope, path: str) -> 
     problems += _check_size(len(value), schema, path, "Items", "items")
     if schema.get("uniqueItems") and not problems:
         for index, item in enumerate(value):
-            if any(same(item, earlier) for earlier in value[:index]):
+            if any(equal(item, earlier) for earlier in value[:index]):
                 problems.append(Problem(f"{path}[{index}]", "items that all differ", f"{shown(item)} again"))
                 break
     return problems

@@ -15,6 +15,7 @@ from speeddial.contract.foreign import (
     needs_jsonschema,
     normalised,
     ordered,
+    patterns_readable,
     prepared,
     second_opinion,
     well_formed,
@@ -128,10 +129,17 @@ class Contract:
         Raises:
             DefinitionError: not a JSON Schema, or a reference out of it.
         """
-        normal = normalised(schema)
-        contract = cls(prepared(normal), name=name, after=[], sources=sources)
+        try:
+            normal = normalised(schema)
+            strict = prepared(normal)
+        except (TypeError, ValueError, AttributeError, KeyError):
+            # A keyword has a value that it cannot have: which one, the metaschema tells.
+            well_formed(schema)
+            raise
+        contract = cls(strict, name=name, after=[], sources=sources)
         if needs_jsonschema(normal):
             well_formed(normal)
+            patterns_readable(normal)
             contract._also = normal
         return contract
 
@@ -233,7 +241,12 @@ class Contract:
         Raises:
             DefinitionError: llguidance refuses the schema.
         """
-        return self._for_grammar[2].text or compiled(self.schema, self.name)
+        try:
+            return self._for_grammar[2].text or compiled(self.schema, self.name)
+        except DefinitionError:
+            # llguidance does not say where.
+            well_formed(self.schema)
+            raise
 
     @cached_property
     def report(self) -> GrammarReport:

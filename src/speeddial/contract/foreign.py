@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
@@ -113,22 +114,49 @@ def _validator() -> Any:
         if isinstance(instance, str) and isinstance(name, str) and not has_format(instance, name):
             yield ValidationError(f"no {name}")
 
+    def assert_pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        # jsonschema's own knows no \p{L}.
+        compiled = matcher(pattern)
+        if isinstance(instance, str) and compiled is not None and not compiled(instance):
+            yield ValidationError("no match")
+
     extend: Any = validators.extend
-    return extend(Draft202012Validator, {"format": assert_format})
+    return extend(Draft202012Validator, {"format": assert_format, "pattern": assert_pattern})
 
 
 def well_formed(schema: Schema) -> None:
-    """Raises DefinitionError when `schema` breaks the Draft 2020-12 metaschema."""
-    from jsonschema import Draft202012Validator
+    """Raises DefinitionError when `schema` breaks the Draft 2020-12 metaschema, patterns apart."""
+    from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.exceptions import SchemaError
 
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         at = ".".join(map(str, error.absolute_path)) or "the schema"
         raise DefinitionError(
             f"not a JSON Schema: {at}: {error.message[:200]}", hint="correct that keyword"
         ) from None
+
+
+def patterns_readable(schema: Schema) -> None:
+    """Raises DefinitionError when `schema` has a pattern that no regular expression engine here reads."""
+    for at, inner in subschemas(schema):
+        unread = [inner["pattern"]] if "pattern" in inner and matcher(inner["pattern"]) is None else []
+        # jsonschema looks these up with Python's engine.
+        unread += [pattern for pattern in inner.get("patternProperties", ()) if not _is_pythons(pattern)]
+        if unread:
+            raise DefinitionError(
+                f"{at or 'the schema'}: the regular expression {unread[0]!r} cannot be read",
+                hint=r"correct it, or write it without what Python lacks, such as \p{...} and (?<name>...)",
+            )
+
+
+def _is_pythons(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 def ordered(value: Any, schema: Any, root: Schema) -> Any:

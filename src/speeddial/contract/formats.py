@@ -40,7 +40,7 @@ def _reference(extra: str, *, relative: bool) -> str:
 _POINTER = "(?:/(?:[^~/]|~[01])*)*"
 _VARIABLE = "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})+"
 _VARIABLES = rf"{_VARIABLE}(?:\.{_VARIABLE})*(?::[1-9][0-9]{{0,3}}|\*)?"
-_ATOM = rf"[A-Za-z0-9_%+{_UNICODE}-]{{1,40}}"
+_ATOM = rf"[A-Za-z0-9_%+{_UNICODE}-]{{1,20}}"
 _NAME = rf"[A-Za-z0-9{_UNICODE}]{{1,20}}(?:-[A-Za-z0-9{_UNICODE}]{{1,20}}){{0,2}}"
 
 OWN_FORMATS = {
@@ -67,6 +67,9 @@ DECODED_FORMATS = frozenset(
 )
 """Formats that llguidance has a grammar for."""
 
+EMAIL_LENGTH = "^[^@]{1,64}@[^@]*$"
+"""For the grammar, beside llguidance's own, which bounds neither part; RFC 5321 does."""
+
 _NOT_JAVASCRIPT = re.compile(r"\(\?[P#]|\(\?[aiLmsux-]+[):]|\\[aAZ]")
 """What Python's regular expressions have and ECMA-262's have not."""
 
@@ -84,6 +87,9 @@ def has_format(text: str, name: str) -> bool:
     if name in DECODED_FORMATS and not admits(_grammar(name), write_json(text)):
         return False
     match name:
+        case "email" | "idn-email":
+            # RFC 5321, 4.5.3.1.1: octets. Neither knows it.
+            return len(text.rpartition("@")[0].encode()) <= 64 and _is_own(text, name)
         case "hostname":
             # RFC 1123; llguidance bounds the labels only.
             return len(text) <= 253 and _is_punycode(text)
@@ -92,8 +98,12 @@ def has_format(text: str, name: str) -> bool:
         case "regex":
             return not _NOT_JAVASCRIPT.search(text)
         case _:
-            pattern = matcher(OWN_FORMATS.get(name, ""))
-            return pattern is not None and pattern(text)
+            return _is_own(text, name)
+
+
+def _is_own(text: str, name: str) -> bool:
+    pattern = matcher(OWN_FORMATS.get(name, ""))
+    return pattern is not None and pattern(text)
 
 
 def admits(grammar: str, text: str) -> bool:

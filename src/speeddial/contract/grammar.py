@@ -17,7 +17,7 @@ from typing import Any
 from speeddial.contract.check import same, tag_of
 from speeddial.contract.choices import pattern_without
 from speeddial.contract.copied import pattern_of
-from speeddial.contract.formats import DECODED_FORMATS, OWN_FORMATS, byte_tokenizer
+from speeddial.contract.formats import DECODED_FORMATS, EMAIL_LENGTH, OWN_FORMATS, byte_tokenizer
 from speeddial.contract.lark import LarkGrammar
 from speeddial.contract.rewrites import rewritten
 from speeddial.contract.scalars import EXACT_DIGITS, LARGEST, is_exact
@@ -281,6 +281,8 @@ def _format(schema: Schema, path: str, after: list[str]) -> None:
         del schema["format"]
     else:
         after.append(f"{path or 'value'}: format {name} (rare cases)")
+        if name == "email" and schema.get("type") == "string":
+            schema.setdefault("pattern", EMAIL_LENGTH)
 
 
 def _bounds(schema: Schema, path: str, after: list[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import permutations, product
 from typing import Any
 
-from speeddial.contract.check import dereferenced, same
-from speeddial.contract.schemas import Schema
+from speeddial.contract.check import check, dereferenced, equal, same
+from speeddial.contract.schemas import Schema, matcher
 
 _MOST_UNIQUE = 5
 """Values of a list without repetitions that are written out: 326 lists of five, 1,957 of six."""
@@ -29,6 +29,7 @@ def rewritten(schema: Schema, root: Schema) -> None:
     _one_of_required(schema)
     _not_required(schema)
     _dependent_required(schema)
+    _declared_names(schema, root)
 
 
 def choices_of(schema: Any, root: Schema) -> list[Any] | None:
@@ -48,7 +49,11 @@ def _unique_items(schema: Schema, root: Schema) -> None:
     if schema.get("uniqueItems") is not True or schema.get("prefixItems"):
         return
     items = choices_of(schema.get("items"), root)
-    if items is None or schema.get("type") != "array" or len(items) > _MOST_UNIQUE:
+    if items is None or schema.get("type") != "array":
+        return
+    # An enum may name a value twice.
+    items = [item for at, item in enumerate(items) if not any(equal(item, other) for other in items[:at])]
+    if len(items) > _MOST_UNIQUE:
         return
     low, high = schema.get("minItems", 0), min(schema.get("maxItems", len(items)), len(items))
     for keyword in ("uniqueItems", "items", "minItems", "maxItems", "type"):
@@ -172,6 +177,21 @@ def _dependent_required(schema: Schema) -> None:
     for key, others in needs.items():
         if others:
             _and_any(schema, [{"properties": {key: False}}, {"required": [key, *others]}])
+
+
+_OF_NAMES = {"type", "enum", "const", "pattern", "minLength", "maxLength"}
+
+
+def _declared_names(schema: Schema, root: Schema) -> None:
+    """``propertyNames`` of an object that admits declared keys only: what it refuses is never there."""
+    names, keys = schema.get("propertyNames"), schema.get("properties", {})
+    closed = schema.get("additionalProperties") is False and not schema.get("patternProperties")
+    if not (closed and keys and isinstance(names, dict) and names.keys() <= _OF_NAMES):
+        return
+    if "pattern" in names and matcher(names["pattern"]) is None:
+        return
+    del schema["propertyNames"]
+    schema["properties"] = {key: False if check(key, names, root) else inner for key, inner in keys.items()}
 
 
 def _and_any(schema: Schema, branches: list[Schema]) -> None:

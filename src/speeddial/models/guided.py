@@ -22,7 +22,7 @@ import numpy.typing as npt
 from outlines.processors.base_logits_processor import OutlinesLogitsProcessor
 
 from speeddial.errors import EngineError
-from speeddial.models.grammars import GuidedTokenizer, first_line
+from speeddial.models.grammars import GuidedTokenizer
 from speeddial.models.model import Request, Token
 
 BACKEND = f"llguidance {version('llguidance')} via outlines {version('outlines')}"
@@ -132,7 +132,7 @@ class GuidedDecoder:
             has not handed out yet comes first, whatever the logits.
 
         Raises:
-            EngineError: the grammar engine gave up (its limits on complexity).
+            EngineError: the logits are not numbers.
         """
         if self._taken < len(self.tokens):
             self._taken += 1
@@ -140,17 +140,22 @@ class GuidedDecoder:
         if self.done:
             return self.tokenizer.end
         allowed = np.flatnonzero(self.mask())
+        if self._matcher.is_error():
+            self._end_without_the_grammar()
+            return self.choose(logits)
         scores = np.asarray(logits, np.float32)[allowed]
         if not len(allowed) or np.isnan(scores).any():
-            self._check()
             raise EngineError(
                 f"no token can be chosen: {len(allowed)} allowed, or the logits are not numbers"
             )
         number = self._pick(scores)
         token = int(allowed[number])
         if not self._accept(token):
-            number = self._pick_another(allowed, scores, number)
-            token = int(allowed[number])
+            other = self._pick_another(allowed, scores, number)
+            if other is None:
+                self._end_without_the_grammar()
+                return self.choose(logits)
+            number, token = other, int(allowed[other])
         probability = _probability(scores, number)
         if token == self.tokenizer.end:
             self._ended = probability
@@ -169,8 +174,9 @@ class GuidedDecoder:
 
     def _pick_another(
         self, allowed: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], first: int
-    ) -> int:
-        """The next best token that leaves room to end, the witness's next one at last."""
+    ) -> int | None:
+        """The next best token that leaves room to end, the witness's next one at last; None if the grammar
+        engine refuses even that."""
         scores = scores.copy()
         number = first
         for _ in range(_RETRIES - 1):
@@ -181,10 +187,18 @@ class GuidedDecoder:
             if self._accept(int(allowed[number])):
                 return number
         token = self._witness[0] if self._witness else self.tokenizer.end
-        if not self._accept(token):
-            self._check()
-            raise EngineError(f"the completion held ready was refused by the grammar at {self.text!r}")
-        return int(np.searchsorted(allowed, token))
+        return int(np.searchsorted(allowed, token)) if self._accept(token) else None
+
+    def _end_without_the_grammar(self) -> None:
+        """Take the witness whole: the grammar engine gave up (its limits on complexity).
+
+        It found the witness valid before. What follows is not the model's choice, and the confidence says so.
+        """
+        self.tokens += self._witness
+        self.probabilities += [None] * len(self._witness)
+        self._ended = sys.float_info.min
+        self._witness = []
+        self.done = True
 
     def _accept(self, token: int) -> bool:
         """Take a token if the output can still end within the budget after it."""
@@ -207,11 +221,10 @@ class GuidedDecoder:
     def _push(self, token: int) -> None:
         self.tokens.append(token)
         self.probabilities.append(None)
-        if self._matcher.is_stopped():
-            self._check()
-            self.done = True
-        elif len(self.tokens) >= self.max_tokens and self._matcher.is_accepting():
-            self.done = True
+        if self._matcher.is_error():
+            return  # `choose` sees it
+        full = len(self.tokens) >= self.max_tokens
+        self.done = self._matcher.is_stopped() or (full and self._matcher.is_accepting())
 
     def _append_forced(self) -> None:
         """Append all that the grammar leaves no choice about."""
@@ -264,10 +277,6 @@ class GuidedDecoder:
         while kept and pieces[kept].isalnum() and pieces[kept - 1][-1:].isalnum():
             kept -= 1
         return forced[:kept]
-
-    def _check(self) -> None:
-        if self._matcher.is_error():
-            raise EngineError(f"the grammar engine gave up: {first_line(self._matcher.get_error())}")
 
 
 class GuidedProcessor(OutlinesLogitsProcessor):

@@ -148,14 +148,20 @@ class Answered:
     finish: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    error: str = ""
+    """What the server says went wrong, though its status says that nothing did."""
 
     @classmethod
     def of(cls, body: Any) -> Answered:
-        """Read an answer's body; what is not there stays empty."""
+        """Read an answer's body, of several choices the first; what is not there stays empty."""
         body = _mapping(body)
-        choice = _first(body.get("choices"))
+        choice = _first_choice(body)
         message = _mapping(choice.get("message"))
-        answer = cls(text=_text(message.get("content")), finish=str(choice.get("finish_reason") or ""))
+        answer = cls(
+            text=_text(message.get("content")),
+            finish=str(choice.get("finish_reason") or ""),
+            error=_error_in(body),
+        )
         for call in _list(message.get("tool_calls")):
             function = _mapping(_mapping(call).get("function"))
             answer.tool_calls.append(
@@ -177,12 +183,13 @@ class Answered:
     def add(self, chunk: Any) -> None:
         """Take one event of a stream."""
         chunk = _mapping(chunk)
-        choice = _first(chunk.get("choices"))
+        choice = _first_choice(chunk)
         delta = _mapping(choice.get("delta"))
         self.text += _text(delta.get("content"))
         for part in _list(delta.get("tool_calls")):
             self._add_call(_mapping(part))
         self.finish = str(choice.get("finish_reason") or self.finish)
+        self.error = self.error or _error_in(chunk)
         self._count(chunk)
 
     def _add_call(self, part: Mapping[str, Any]) -> None:
@@ -231,6 +238,13 @@ class Stream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._line = ""
 
+    @property
+    def broken(self) -> str:
+        """Why what came is no whole answer; empty when it is one."""
+        if self.answer.error or self.done or self.answer.finish:
+            return self.answer.error
+        return "the stream ended before the answer did"
+
     def feed(self, data: bytes) -> None:
         """Take bytes as they came, cut anywhere."""
         *lines, self._line = (self._line + self._decoder.decode(data)).split("\n")
@@ -243,7 +257,7 @@ class Stream:
                 continue
             try:
                 chunk = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # an event that is not of this protocol passes unread
             self.answer.add(chunk)
 
@@ -333,8 +347,16 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _first(value: Any) -> Mapping[str, Any]:
-    return _mapping(value[0]) if isinstance(value, list) and value else {}
+def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stream's events of several choices come mixed, each with its number."""
+    choices = [_mapping(choice) for choice in _list(body.get("choices"))]
+    return next((choice for choice in choices if not choice.get("index")), {})
+
+
+def _error_in(body: Mapping[str, Any]) -> str:
+    told = body.get("error")
+    told = _mapping(told).get("message") or told
+    return (told if isinstance(told, str) else compact_json(told))[:500] if told else ""
 
 
 def _whole(value: Any, default: int) -> int:

@@ -48,7 +48,13 @@ _OWN_HEADERS = frozenset(
         *("proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "cookie"),
     }
 )
-_NOT_BACK = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "set-cookie"})
+# A server that packs its answers though it was asked not to is unpacked: what passes is read too.
+_NOT_BACK = frozenset(
+    {
+        *("content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive"),
+        "set-cookie",
+    }
+)
 
 
 class Upstream:
@@ -170,13 +176,15 @@ class Proxy:
     async def _other(self, request: Request) -> Response:
         """Anything but chat (the list of models, embeddings) passes and is not recorded."""
         answer = await self._upstream.send(request, await _body(request))
+        if request.method == "POST":
+            self._told(f"POST {request.url.path} passed and is not on record: only chat completions are")
         return StreamingResponse(_passed(answer), answer.status_code, _headers(answer))
 
     async def _chat(self, request: Request) -> Response:
         body = await _body(request)
         try:
             asked = Asked.of(json.loads(body))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _error(400, f"expected a chat request as JSON: {error}", "invalid_request")
         turn = await self._specialists.turn(asked) if self._specialists is not None else None
         about = {"upstream": self._upstream.url}
@@ -229,7 +237,8 @@ class Proxy:
         except httpx.HTTPError as error:
             await self._recording.fail(begun, f"no answer: {type(error).__name__}", _since(began))
             raise
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        streamed = answer.headers.get("content-type", "").startswith("text/event-stream")
+        if streamed and answer.is_success:
             sent: Response = StreamingResponse(
                 self._streamed(answer, begun, began, turn), answer.status_code, _headers(answer)
             )
@@ -248,32 +257,39 @@ class Proxy:
         if answer.is_success:
             try:
                 read = Answered.of(json.loads(data))
-            except ValueError:
+            except (ValueError, RecursionError):
                 await self._recording.fail(begun, "the answer is not JSON", _since(began))
             else:
-                await self._recording.end(begun, read, _since(began))
-                self._beside(turn, begun)
+                await self._ended(begun, read, read.error, began, turn)
         else:
             said = data.decode(errors="replace")[:500]
             await self._recording.fail(begun, f"HTTP {answer.status_code}: {said}", _since(began))
         self._told(f"{begun.run}  {begun.asked.model}  HTTP {answer.status_code}")
         return Response(data, answer.status_code, _headers(answer))
 
+    async def _ended(
+        self, begun: Begun, answer: Answered, broken: str, began: float, turn: Turn | None
+    ) -> None:
+        if broken:
+            await self._recording.fail(begun, broken, _since(began), answer)
+        else:
+            await self._recording.end(begun, answer, _since(began))
+            self._beside(turn, begun)
+
     async def _streamed(
         self, answer: httpx.Response, begun: Begun, began: float, turn: Turn | None
     ) -> AsyncIterator[bytes]:
         stream, held, ended = Stream(), b"", False
         try:
-            async for data in answer.aiter_raw():
+            async for data in answer.aiter_bytes():
                 stream.feed(data)
                 # The end is passed on when all of it is on disk, and not before.
                 if stream.done:
                     held += data
                 else:
                     yield data
-            await self._recording.end(begun, stream.answer, _since(began))
+            await self._ended(begun, stream.answer, stream.broken, began, turn)
             ended = True
-            self._beside(turn, begun)
             self._told(f"{begun.run}  {begun.asked.model}  streamed")
             yield held
         except httpx.HTTPError as error:
@@ -291,7 +307,7 @@ class Proxy:
 
 async def _passed(answer: httpx.Response) -> AsyncIterator[bytes]:
     try:
-        async for data in answer.aiter_raw():
+        async for data in answer.aiter_bytes():
             yield data
     finally:
         await answer.aclose()
