@@ -110,6 +110,18 @@ def train(
     plan: Annotated[
         Path | None, typer.Option(help="Artefact of `data select`; the newest unless given.")
     ] = None,
+    teacher: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE:MODEL|EXPERT|VERSION",
+            help="Learn also how likely each token of the answers was to this model, whose tokens are the "
+            "student's: vllm:NAME@URL, an expert of the project, or train-...",
+        ),
+    ] = "",
+    alpha: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="The teacher's share of the loss; the answers have the rest."),
+    ] = 0.5,
     json: Json = False,
 ) -> None:
     """S5: train a version: experts that serve what the plan's tasks ask for, calibrated.
@@ -117,6 +129,12 @@ def train(
     Killed, the same command goes on where it was. The version stands beside the other artefacts; the gate
     says whether it may serve. An expert's name in place of tasks begins with the weights that it has and goes
     on with what is on record of its calls, corrections among them. Needs `pip install 'speeddial[train]'`.
+
+    What is learnt are the recorded answers. With `--teacher` a LoRA candidate learns besides what else a
+    larger model of its family, or a version that is too slow to serve, would have said and how surely
+    (distillation): `speeddial train --candidate lora --teacher vllm:SmolLM2-1.7B@http://127.0.0.1:8000/v1`.
+    The teacher reads every answer once; what it said is kept. Models with a vocabulary of their own (tiny,
+    small) learn from answers alone.
     """
     import asyncio
 
@@ -133,7 +151,16 @@ def train(
             selected = newest(folder, "select") if plan is None else Artefact.open(plan)
         with Line() as line:
             made = asyncio.run(
-                trained(selected, folder, project, names=tasks or (), candidate=candidate, progress=line.show)
+                trained(
+                    selected,
+                    folder,
+                    project,
+                    names=tasks or (),
+                    candidate=candidate,
+                    recipe={"distil": alpha} if teacher else None,
+                    teacher=teacher,
+                    progress=line.show,
+                )
             )
     _tell(made, json)
 
@@ -151,6 +178,13 @@ def _tell(made: Artefact, json: bool) -> None:
             f"{found['right']:.1%} of {found['cases']} samples right"
         )
     )
+    if taught := report.get("teacher"):
+        told.print(
+            plain(
+                f"teacher {taught['teacher']}: {taught['share']:g} of the loss, {taught['rows']:,} answers; "
+                f"to their tokens it gives {taught['given']:.1%} on average"
+            )
+        )
     if found.get("threshold") is None:
         told.print("no confidence of its answers stands for enough right ones: it serves nothing by itself")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -90,6 +91,8 @@ def sample_of(row: InteractionRow, group: str, said: FeedbackRow | None = None) 
         calls=calls,
         answer=row.raw or "",
         error="" if usable else row.error or f"ended {row.status}",
+        # What a person said is right is right, however unsure the model was.
+        probability=None if verdict in ("accept", "correct") else _probability(row),
         whole=bool(row.raw) and row.finish not in ("", "length"),
         model=row.model,
         expert=row.expert,
@@ -101,6 +104,13 @@ def sample_of(row: InteractionRow, group: str, said: FeedbackRow | None = None) 
         latency_ms=row.latency_ms or 0.0,
         created=as_time(row.started_ns),
     )
+
+
+def _probability(row: InteractionRow) -> float | None:
+    """Of an answer whose tokens the record has; one that the grammar left no choice about is sure."""
+    if not row.tokens:
+        return None
+    return math.prod(probability for _, probability in row.tokens if probability is not None)
 
 
 def _calls(parsed: Any) -> tuple[Call, ...]:

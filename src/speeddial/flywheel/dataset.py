@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,8 @@ class Example:
     targets: tuple[int, ...]
     family: str = ""
     asked: tuple[int, ...] = ()
+    weight: float = 1.0
+    """What each of its targets counts in the loss."""
 
 
 class ChatEncoder:
@@ -66,9 +68,9 @@ class ChatEncoder:
         self.tokenizer.encode_special_tokens = True
         self.start = self._id(START)
         self.end = self._id(END)
-        self._newline = self._plain("\n")
+        self._newline = self.plain("\n")
         self._heads = {
-            role: [self.start, *self._plain(f"{role}\n")] for role in ("system", "user", "assistant")
+            role: [self.start, *self.plain(f"{role}\n")] for role in ("system", "user", "assistant")
         }
 
     def _id(self, token: str) -> int:
@@ -77,8 +79,14 @@ class ChatEncoder:
             raise DatasetError(f"the tokenizer has no {token}: the base must be a ChatML model")
         return int(found)
 
-    def _plain(self, text: str) -> list[int]:
+    def plain(self, text: str) -> list[int]:
+        """Token ids of a text; nothing in it becomes a control token."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @property
+    def size(self) -> int:
+        """Tokens of the vocabulary."""
+        return int(self.tokenizer.get_vocab_size())
 
     def prompt(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Token ids of the messages and of the opened assistant turn that the model is to fill."""
@@ -89,9 +97,9 @@ class ChatEncoder:
         for message in messages:
             role = message["role"]
             if role == "assistant":
-                ids += [*self._heads[role], *self._plain(message["content"])]
+                ids += [*self._heads[role], *self.plain(message["content"])]
             else:
-                ids += [self.start, *self._plain(f"{role}\n{message['content']}")]
+                ids += [self.start, *self.plain(f"{role}\n{message['content']}")]
             ids += [self.end, *self._newline]
         return ids
 
@@ -104,7 +112,7 @@ class ChatEncoder:
             begun = len(ids)
             if message["role"] == "assistant":
                 ids += self._heads["assistant"]
-                answer = [*self._plain(message["content"]), self.end]
+                answer = [*self.plain(message["content"]), self.end]
                 targets += range(len(ids), len(ids) + len(answer))
                 ids += [*answer, *self._newline]
             else:
@@ -131,7 +139,7 @@ def training_files(data: Iterable[Path]) -> list[Path]:
 
 
 def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) -> tuple[list[Example], int]:
-    """Reads JSONL rows {"id", "messages", ...}.
+    """Reads JSONL rows {"id", "messages", ...}; a "weight" from 0 to 1 is what a row's tokens count.
 
     Returns:
         The examples, and how many rows were left out for being longer than `max_length` tokens.
@@ -146,8 +154,9 @@ def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) 
         for number, row in read_objects(file):
             try:
                 example = encoder.example(str(row["id"]), row["messages"])
+                example = replace(example, weight=_weight(row.get("weight", 1.0)))
             except (KeyError, TypeError) as error:
-                wanted = '{"id", "messages": [{"role", "content"}, ...]}'
+                wanted = '{"id", "messages": [{"role", "content"}, ...], "weight": 0 to 1}'
                 raise DatasetError(f"{file}:{number}: expected {wanted}, got {error!r}") from error
             if not example.targets:
                 raise DatasetError(
@@ -160,6 +169,12 @@ def read_examples(files: Iterable[Path], encoder: ChatEncoder, max_length: int) 
     if not examples:
         raise DatasetError("the training files hold no usable row")
     return examples, too_long
+
+
+def _weight(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise TypeError(f"a weight of {given!r}")
+    return float(given)
 
 
 def epoch_batches(examples: Sequence[Example], batch: int, seed: int, epoch: int) -> list[list[int]]:

@@ -34,6 +34,8 @@ class Sample:
     """Why there is no usable answer; empty when there is one."""
     whole: bool = False
     """Whether the answer came to its end; then an error is of what it says."""
+    probability: float | None = None
+    """Of the whole answer, by the model that gave it; None where nobody told it, or the calls are not its."""
     source: Literal["", "committee", "synthetic"] = ""
     """Who its calls are by, when not by the model that was recorded."""
     model: str = ""
@@ -61,7 +63,7 @@ class Sample:
 
     def with_calls(self, calls: Iterable[Call]) -> Sample:
         """The same request with other calls."""
-        return replace(self, calls=tuple(calls), error="")
+        return replace(self, calls=tuple(calls), error="", probability=None)
 
     def definition(self, name: str) -> Mapping[str, Any] | None:
         """A tool's definition, as the model was shown it."""
@@ -98,6 +100,8 @@ def read_samples(file: Path) -> Iterator[Sample]:
     for number, row in read_objects(file):
         try:
             row["tools"] = [definitions[tool] for tool in row["tools"]]
+            # Artefacts made before there were probabilities stay good.
+            row.setdefault("probability", None)
             values: dict[str, Any] = {name: row[name] for name in known}
             values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             yield Sample(**values)

@@ -22,6 +22,7 @@ from typing import Any
 from speeddial.errors import UserError
 from speeddial.filehash import sha256_of
 from speeddial.flywheel.dataset import ChatEncoder, training_files
+from speeddial.flywheel.loss import Taught
 from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
 from speeddial.jsonlines import read_objects
@@ -167,12 +168,15 @@ class _Tiny(Learner):
         with self._computing():
             return self.model.model(**inputs)
 
-    def loss(self, hidden: Any, wanted: Any) -> Any:
+    def loss(self, hidden: Any, wanted: Any, weights: Any = None, taught: Taught | None = None) -> Any:
         import torch
 
+        assert taught is None, "nobody else has its vocabulary"
         with self._computing():
             logits = self.model.lm_head(hidden)
-        return torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
+        if weights is None:
+            return torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
+        return weights @ torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
 
     def parameters(self) -> list[Any]:
         return list(self.model.parameters())

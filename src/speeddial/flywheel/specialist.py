@@ -20,21 +20,24 @@ from pathlib import Path
 from typing import Any
 
 from speeddial.errors import NotFound, UserError
+from speeddial.expert import Expert
 from speeddial.flywheel.artefact import WORK, Artefact, made, name_of
 from speeddial.flywheel.artefact import named as artefact_named
 from speeddial.flywheel.candidate import EMBEDDED, Budget, Candidate, named
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.proving import answers, calibrate, spread
-from speeddial.flywheel.rows import Form, rows_of
+from speeddial.flywheel.rows import Form, Rows, rows_of
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
 from speeddial.flywheel.swap import swapped
+from speeddial.flywheel.teacher import SCORES, Teacher, distil
 from speeddial.flywheel.versioncard import ADAPTER, LEXICON, WEIGHTS, model_card, write_experts
 from speeddial.lexicon import Lexicon
 from speeddial.messages import compact_json
 from speeddial.models.base_model import require_base
 from speeddial.project import Project
 from speeddial.record.export.licences import both
+from speeddial.record.export.report import UNKNOWN
 
 EXPERTS = "experts"
 ROWS, TRAINING, ANSWERS = "rows.jsonl", "training.json", "answers.jsonl"
@@ -45,6 +48,8 @@ TOKENS = 60
 PASSES = 5
 """From which on values are exchanged: at four passes over 7,731 samples that made no difference."""
 MOST_TIMES = 7
+LEAST_WEIGHT = 0.1
+"""Of a row. An answer in many words is improbable as a whole, however sure its model was of each."""
 MOST_ANSWERS = 1500
 """Samples that confidence is calibrated on, at most; they are decoded one by one."""
 
@@ -70,6 +75,7 @@ async def train(
     names: Sequence[str] = (),
     candidate: str = "",
     recipe: Mapping[str, Any] | None = None,
+    teacher: str = "",
     progress: Progress = lambda told: None,
 ) -> Artefact:
     """Train a version; found when it was trained before, gone on with when that was cut short.
@@ -81,21 +87,28 @@ async def train(
         names: of the plan's tasks; all unless given.
         candidate: name of one of the plan's; the smallest that may be trained unless given.
         recipe: numbers of the trainer's recipe in place of the plan's.
+        teacher: whose probabilities of the answers' tokens are learnt too, see `Teacher.find`; its share of
+            the loss is the recipe's ``distil``.
         progress: told how far it is.
 
     Raises:
-        NotFound: no such task or candidate.
-        UserError: torch is absent, or something stands against the candidate.
+        NotFound: no such task, candidate or teacher.
+        UserError: torch is absent, something stands against the candidate, or the teacher has other tokens.
         OverflowError: training diverged.
         EngineError: what was trained cannot be served.
     """
     plan = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))
     tasks = _chosen(plan["tasks"], names)
-    one = named(plan["candidates"], candidate)
+    one = _candidate(plan["candidates"], candidate, teacher)
     budget = Budget(**selected.parameters["budget"])
     chosen = {**one.recipe, "max_tokens": one.max_tokens, **(recipe or {})}
     chosen["max_tokens"] = min(chosen["max_tokens"], one.max_tokens)
     inputs = {"select": selected.sha256}
+    own = project.expert(plan["expert"]) if "expert" in plan else None
+    scored = None
+    if teacher:
+        scored = await _scored(selected, folder, project, tasks, one, own, chosen, teacher, progress)
+        inputs["distil"] = scored.sha256
     parameters = {
         "candidate": one.name,
         "tasks": [row["task"] for row in tasks],
@@ -106,7 +119,6 @@ async def train(
     if not (folder / work.name).is_dir():
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         samples = samples_of(selected, folder)
-        own = project.expert(plan["expert"]) if "expert" in plan else None
         form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
         if not own and form.lexicon:
             form.lexicon.write(work / LEXICON)
@@ -116,7 +128,14 @@ async def train(
         progress(Told(stage="train", detail=one.name))
         weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
         trained = train_candidate(
-            work / ROWS, weights, one, chosen, budget.max_minutes, plan["licence"], progress
+            work / ROWS,
+            weights,
+            one,
+            chosen,
+            budget.max_minutes,
+            plan["licence"],
+            progress,
+            scored.file(SCORES) if scored else None,
         )
         cards = write_experts(work / EXPERTS, tasks, form, one, trained, own)
         answered = await answers(
@@ -135,6 +154,8 @@ async def train(
             shutil.copy(work / LEXICON, draft / LEXICON)
         shutil.copy(weights / TRAINING, draft / TRAINING)
         licence = both(one.licence, plan["licence"]) if one.licence else plan["licence"]
+        if scored:
+            licence = both(licence, scored.report["licence"])
         report = {
             "candidate": one.as_dict(),
             "tasks": [
@@ -147,6 +168,7 @@ async def train(
                 for row in tasks
             ],
             "rows": rows,
+            "teacher": {**scored.report, "share": trained["teacher"]["share"]} if scored else None,
             "parameters": trained.get("parameters") or one.parameters,
             "tokens": trained["tokens"],
             "seconds": trained["seconds"],
@@ -163,6 +185,53 @@ async def train(
     version = made(folder, "train", inputs, parameters, make)
     shutil.rmtree(work, ignore_errors=True)
     return version
+
+
+def _candidate(rows: Sequence[Mapping[str, Any]], name: str, teacher: str) -> Candidate:
+    """The candidate; with a teacher the smallest that may have its tokens unless named."""
+    able = [row for row in rows if row["kind"] == "lora"] if teacher and not name else rows
+    one = named(able, name)
+    if teacher and one.kind == "scratch":
+        raise UserError(
+            f"{one.name} has a vocabulary of its own: a teacher's probabilities of tokens mean nothing to it",
+            hint="--candidate lora learns from them; without --teacher it learns from the answers alone, "
+            "which are the teacher's too where that was recorded",
+        )
+    return one
+
+
+async def _scored(
+    selected: Artefact,
+    folder: Path,
+    project: Project,
+    tasks: Sequence[Mapping[str, Any]],
+    one: Candidate,
+    own: Expert | None,
+    recipe: Mapping[str, Any],
+    teacher: str,
+    progress: Progress,
+) -> Artefact:
+    """What the teacher says of the rows that `write_rows` will write, but for refusals, which nobody said."""
+    _trainable()
+    plan = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))
+    samples = samples_of(selected, folder)
+    form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+    times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, recipe)
+    who = Teacher.find(teacher, project, folder, form)
+    if who.licence == UNKNOWN:
+        raise UserError(
+            f"the licence of the teacher {who.name} is not known, so the gate would refuse what it teaches",
+            hint="`licences` in the settings names it",
+        )
+    return await distil(
+        folder,
+        who,
+        own_rows(tasks, samples, who.form(form), times).rows,
+        _base(one) / "tokenizer.json",
+        {"select": selected.sha256},
+        {"tasks": [row["task"] for row in tasks], "times": times},
+        progress=lambda done, of: progress(Told(stage="distil", done=done, of=of, detail=who.name)),
+    )
 
 
 def _chosen(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -217,8 +286,7 @@ def write_rows(
     Args:
         times: how often each sample is there again with other values; see `swapped`.
     """
-    own = [samples[name] for row in tasks for name in row["train"]]
-    calls = rows_of([*own, *swapped(own, form.definitions, times)], form)
+    calls = own_rows(tasks, samples, form, times)
     trained = {row["task"] for row in tasks}
     others = [name for row in plan["tasks"] if row["task"] not in trained for name in row["train"]]
     refused = [samples[name] for name in [*plan["refused"]["train"], *others]]
@@ -227,7 +295,30 @@ def write_rows(
     asides = [row for row in asides if row["id"] in chosen]
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(f"{compact_json(row)}\n" for row in [*calls.rows, *asides])
-    return {"calls": len(calls.rows), "refusals": len(asides), "left_out": dict(calls.left_out)}
+    weighted = sum("weight" in row for row in calls.rows)
+    told = {"calls": len(calls.rows), "weighted": weighted, "refusals": len(asides)}
+    return {**told, "left_out": dict(calls.left_out)}
+
+
+def own_rows(
+    tasks: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample], form: Form, times: int = 0
+) -> Rows:
+    """The rows of these tasks' calls.
+
+    Where the record has the probability of an answer, the row counts accordingly: what the model that gave it
+    was not sure of is learnt with less force.
+
+    Args:
+        times: as for `write_rows`.
+    """
+    own = [samples[name] for row in tasks for name in row["train"]]
+    every = [*own, *swapped(own, form.definitions, times)]
+    found = rows_of(every, form)
+    sure = {one.id: one.probability for one in every if one.probability is not None}
+    for row in found.rows:
+        if row["id"] in sure:
+            row["weight"] = round(max(LEAST_WEIGHT, sure[row["id"]]), 4)
+    return found
 
 
 def exchanged(samples: int, passes: float, recipe: Mapping[str, Any]) -> int:
@@ -244,6 +335,7 @@ def train_candidate(
     minutes: float,
     licence: str,
     progress: Progress,
+    scores: Path | None = None,
 ) -> dict[str, Any]:
     """Train until the schedule ends; what training.json says.
 
@@ -252,6 +344,7 @@ def train_candidate(
         out: folder of the weights, with the checkpoint while there is one.
         minutes: that the schedule is cut to.
         licence: of the rows.
+        scores: what a teacher says of them.
 
     Raises:
         UserError: torch is absent, or the time was up.
@@ -259,8 +352,7 @@ def train_candidate(
     report: dict[str, Any] = _report(out)
     if report.get("finished"):
         return report
-    if missing := [name for name in ("torch", "transformers") if find_spec(name) is None]:
-        raise UserError(f"training needs {' and '.join(missing)}", hint="pip install 'speeddial[train]'")
+    _trainable()
 
     def say(at: Any) -> None:
         left = (at.steps - at.step) * at.seconds / max(1, at.step)
@@ -283,12 +375,10 @@ def train_candidate(
     else:
         from speeddial.flywheel import train as lora
 
-        # As exported the base is what the embedded engine computes; another is what its folder says.
-        base = require_base().export_hf() if one.model == EMBEDDED and not _here(one.base) else Path(one.base)
         made_for = one.model.partition(":")[2].partition("@")[0]
         settings = lora.Recipe(**({"base_name": made_for} if one.model != EMBEDDED else {}) | dict(recipe))
         init = Path(one.init) if one.init else None
-        done = lora.train([rows], base, out, settings, init=init, **stage)
+        done = lora.train([rows], _base(one), out, settings, init=init, scores=scores, **stage)
     if not done.finished:
         raise UserError(
             f"the time was up at step {done.step} of {done.steps}", hint="the same command goes on from there"
@@ -296,8 +386,15 @@ def train_candidate(
     return _report(out)
 
 
-def _here(base: str) -> bool:
-    return bool(base) and (Path(base) / "config.json").is_file()
+def _trainable() -> None:
+    if missing := [name for name in ("torch", "transformers") if find_spec(name) is None]:
+        raise UserError(f"training needs {' and '.join(missing)}", hint="pip install 'speeddial[train]'")
+
+
+def _base(one: Candidate) -> Path:
+    """Folder of an adapter's base. As exported the embedded one is what that engine computes."""
+    here = bool(one.base) and (Path(one.base) / "config.json").is_file()
+    return require_base().export_hf() if one.model == EMBEDDED and not here else Path(one.base)
 
 
 def _report(out: Path) -> dict[str, Any]:

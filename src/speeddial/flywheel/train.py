@@ -18,6 +18,7 @@ from typing import Any
 from speeddial.errors import UserError
 from speeddial.filehash import sha256_of
 from speeddial.flywheel.dataset import ChatEncoder, training_files
+from speeddial.flywheel.distil import DistilTrainer
 from speeddial.flywheel.lora import (
     BASE_NAME,
     LoraShape,
@@ -28,7 +29,7 @@ from speeddial.flywheel.lora import (
     load_base,
     save_adapter,
 )
-from speeddial.flywheel.loss import summed_cross_entropy
+from speeddial.flywheel.loss import Taught, summed_cross_entropy
 from speeddial.flywheel.preference import PreferenceTrainer
 from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
 
@@ -42,6 +43,8 @@ class Recipe(Schedule):
     base_name: str = BASE_NAME
     beta: float = 0.0
     """Not 0 learns preferences: rows are pairs, see `speeddial.flywheel.preference`; 0.1 is usual."""
+    distil: float = 0.5
+    """Share of the loss that is the teacher's, where there are scores of one."""
 
 
 def train(
@@ -51,6 +54,7 @@ def train(
     recipe: Recipe = Recipe(),
     *,
     init: Path | None = None,
+    scores: Path | None = None,
     device: str = "auto",
     **stage: Any,
 ) -> Trained:
@@ -58,15 +62,17 @@ def train(
 
     Args:
         data: JSONL files of rows {"id", "messages": [{"role", "content"}, ...]}; assistant tokens are learnt.
+            A row's "weight", 1 unless given, is what each of its tokens counts.
         base: the base model as a Hugging Face folder with tokenizer.json.
         out: the adapter's folder; checkpoint.pt (until the schedule ends) and training.json go there as well.
         recipe: all else that decides the weights.
         init: an adapter of the same shape to begin from, such as the incumbent; None begins with a fresh one.
+        scores: what a teacher says of the rows, see `speeddial.flywheel.distil`; None without one.
         device: "auto", "cpu" or "cuda".
         stage: as for `Trainer.run`.
 
     Raises:
-        DatasetError: a data file cannot be used.
+        DatasetError: a data file or the scores cannot be used.
         UserError: no model in `base`, or "must", and there is no fitting checkpoint.
         OverflowError: training diverged.
     """
@@ -74,6 +80,9 @@ def train(
     learner = _Adapter(base, recipe, init)
     if recipe.beta:
         return PreferenceTrainer(learner, files, out, recipe, device, beta=recipe.beta).run(**stage)
+    if scores is not None:
+        trainer = DistilTrainer(learner, files, out, recipe, device, scores=scores, share=recipe.distil)
+        return trainer.run(**stage)
     return Trainer(learner, files, out, recipe, device).run(**stage)
 
 
@@ -106,8 +115,8 @@ class _Adapter(Learner):
     def decoder(self, **inputs: Any) -> Any:
         return self.model.get_base_model().model(**inputs)
 
-    def loss(self, hidden: Any, wanted: Any) -> Any:
-        return summed_cross_entropy(hidden, self.vocabulary, wanted)
+    def loss(self, hidden: Any, wanted: Any, weights: Any = None, taught: Taught | None = None) -> Any:
+        return summed_cross_entropy(hidden, self.vocabulary, wanted, weights, taught)
 
     def parameters(self) -> list[Any]:
         return [weight for weight in self.model.parameters() if weight.requires_grad]
@@ -135,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", type=Path, required=True, help="Hugging Face folder of the base model")
     parser.add_argument("--out", type=Path, required=True, help="folder of the adapter")
     parser.add_argument("--init", type=Path, help="adapter folder to begin from")
+    parser.add_argument("--scores", type=Path, help="a teacher's scores of the rows, an .npz file")
     add_options(parser, Recipe())
     options = vars(parser.parse_args(arguments))
     recipe = Recipe(**{name: options.pop(name) for name in asdict(Recipe())})

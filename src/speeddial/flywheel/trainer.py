@@ -24,6 +24,7 @@ from speeddial.flywheel.dataset import (
     micro_batches,
     read_examples,
 )
+from speeddial.flywheel.loss import Taught
 
 Resume = Literal["auto", "must", "never"]
 CHECKPOINT = "checkpoint.pt"
@@ -101,8 +102,13 @@ class Learner(ABC):
         """The transformer without its last product, called as that of transformers."""
 
     @abstractmethod
-    def loss(self, hidden: Any, wanted: Any) -> Any:
-        """Summed cross entropy of the token ids `wanted`, shape (targets,), after `hidden`."""
+    def loss(self, hidden: Any, wanted: Any, weights: Any = None, taught: Taught | None = None) -> Any:
+        """Summed cross entropy of the token ids `wanted`, shape (targets,), after `hidden`.
+
+        Args:
+            weights: what each counts, shape (targets,); 1 unless given.
+            taught: what a teacher of the same vocabulary says of them.
+        """
 
     @abstractmethod
     def parameters(self) -> list[Any]:
@@ -142,7 +148,8 @@ class Trainer:
 
     Args:
         learner: what is trained.
-        files: JSONL rows {"id", "messages": [{"role", "content"}, ...]}; assistant tokens are learnt.
+        files: JSONL rows {"id", "messages": [{"role", "content"}, ...]}; assistant tokens are learnt. A
+            row's "weight", 1 unless given, is what each of its tokens counts.
         out: folder that the learner's files, checkpoint.pt (until the schedule ends) and training.json go to.
         recipe: all that decides the weights besides the data and what the learner begins from.
         device: "auto", "cpu" or "cuda".
@@ -334,7 +341,23 @@ class Trainer:
         hidden = hidden.index_select(0, places)
         learnt = len(answers)
         aside = learner.request_weight * learner.loss(hidden[learnt:], wanted[learnt:]) if requests else 0.0
-        return learner.loss(hidden[:learnt], wanted[:learnt]), aside, width
+        loss = learner.loss(hidden[:learnt], wanted[:learnt], self._weights(chosen), self._taught(chosen))
+        return loss, aside, width
+
+    def _weights(self, chosen: Sequence[Example]) -> Any:
+        """What each target counts; None when all count the same."""
+        if all(example.weight == 1 for example in chosen):
+            return None
+        each = [example.weight for example in chosen for _ in example.targets]
+        return self.torch.tensor(each, device=self.device)
+
+    def _taught(self, chosen: Sequence[Example]) -> Taught | None:
+        """What a teacher says of each target; None without one."""
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """What training.json says of more than data and learner."""
+        return {}
 
     def _states(self, chosen: list[Example]) -> tuple[Any, int, int]:
         """Last hidden states, shape (rows x width, size), the tokens that all rows share, and the width."""
@@ -406,8 +429,10 @@ class Trainer:
                 "sha256_each": [sha256_of([file]) for file in self.files],
                 "rows": len(self.examples),
                 "rows_too_long": self.too_long,
+                "rows_weighted": sum(example.weight != 1 for example in self.examples),
             },
             **self.learner.report(),
+            **self.about(),
             "recipe": asdict(self.recipe),
             "step": state.step,
             "steps": state.steps,

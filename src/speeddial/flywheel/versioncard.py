@@ -50,6 +50,17 @@ def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
         "",
         f"Of {found['cases']} samples that it did not learn from it answers {found['right']:.1%} exactly.",
     ]
+    if teacher := report.get("teacher"):
+        said = (
+            f"Teacher: {teacher['teacher']} ({teacher['model']}). Its probabilities in place of "
+            f"{teacher['tokens']:,} tokens of {teacher['rows']:,} answers have {teacher['share']:g} of the "
+            f"loss; to these tokens it gives {teacher['given']:.1%}, as a geometric mean."
+        )
+        lines.insert(-2, said)
+    if rows.get("weighted"):
+        lines.insert(
+            -2, f"{rows['weighted']:,} answers count as much as the model that gave them was sure of them."
+        )
     if found.get("threshold") is None:
         lines.append(
             "No confidence of its answers stands for enough right ones, so it serves none by itself."

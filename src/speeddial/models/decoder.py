@@ -222,6 +222,24 @@ class Decoder:
         sequence.tokens.extend(tokens)
         return sequence.logits[:wanted]
 
+    def logits_of(self, prompt: list[int], answer: list[int], adapter: Adapter, fixed: int = 0) -> Float32:
+        """Logits in place of each token of an answer that is given, shape (answer, vocabulary).
+
+        Args:
+            fixed: as for `start`.
+
+        Raises:
+            EngineError: the runtime failed.
+        """
+        found = []
+        with self.sequence(len(prompt) + len(answer) + 1, adapter) as sequence:
+            pending = self.start(sequence, prompt, fixed)
+            for at in range(0, len(answer), MOST_WANTED):
+                wanted = min(MOST_WANTED, len(answer) - at)
+                known = [*pending, *answer[: wanted - 1]] if at == 0 else answer[at - 1 : at - 1 + wanted]
+                found.append(self.extend(sequence, known, wanted).copy())
+        return np.concatenate(found)
+
     def _embed(self, tokens: Sequence[int]) -> Float32:
         picked = np.asarray(tokens, np.int64)
         codes, scale, zero = self._embedding

@@ -6,13 +6,13 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speeddial.errors import Cancelled, EngineTimeout
+from speeddial.errors import Cancelled, EngineRefused, EngineTimeout
 from speeddial.models import canary as proof
 from speeddial.models import is_folder
 from speeddial.models.base_model import DEFAULT_BASE, BaseModel, require_base
@@ -22,6 +22,7 @@ from speeddial.models.model_folder import ModelFolder
 if TYPE_CHECKING:
     from speeddial.contract import Contract
     from speeddial.models.embedded_decoder import EmbeddedDecoder
+    from speeddial.models.likely import Likely
 
 
 class EmbeddedModel(Model):
@@ -105,6 +106,36 @@ class EmbeddedModel(Model):
             confidence=guided.confidence,
             latency_ms=(time.perf_counter() - started) * 1000,
         )
+
+    async def encode(self, text: str) -> list[int]:
+        from speeddial.models.chat_tokenizer import END, START
+
+        chat = (await asyncio.to_thread(self.load)).chat
+        return {START: [chat.start], END: [chat.end]}.get(text) or chat.encode(text)
+
+    async def likely(
+        self,
+        prompt: Sequence[int],
+        answer: Sequence[int],
+        most: int,
+        *,
+        adapter: Path | None = None,
+        adapter_name: str = "",
+    ) -> Likely:
+        return await asyncio.to_thread(self._likely, prompt, answer, most, adapter)
+
+    def _likely(
+        self, prompt: Sequence[int], answer: Sequence[int], most: int, adapter: Path | None
+    ) -> Likely:
+        from speeddial.models.likely import of_logits
+
+        engine = self.load()
+        if len(prompt) + len(answer) > engine.decoder.shape.context:
+            raise EngineRefused(f"{self.name}: {len(prompt) + len(answer)} tokens exceed its context")
+        # The first message, which the next prompt has too.
+        fixed = prompt.index(engine.chat.end) + 1
+        adapted = engine.decoder.adapter(adapter)
+        return of_logits(engine.decoder.logits_of([*prompt], [*answer], adapted, fixed), answer, most)
 
     async def aclose(self) -> None:
         """Give the weights' memory back; the next request loads them again."""

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
-from speeddial.errors import UnprovenConstraint
+from speeddial.errors import EngineRefused, UnprovenConstraint
 from speeddial.messages import Message
 
 if TYPE_CHECKING:
     from speeddial.contract import Contract
+    from speeddial.models.likely import Likely
+
+_TELLING = "the embedded engine and vLLM servers tell them"
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,35 @@ class Model(ABC):
             completed = await asyncio.to_thread(salvaged, completion.text, request.contract)
             completion = replace(completion, completed=completed)
         return completion
+
+    async def encode(self, text: str) -> list[int]:
+        """Token ids of a text, or of one control token.
+
+        Raises:
+            EngineRefused: this engine does not tell.
+        """
+        raise EngineRefused(f"{self.name}: {self.engine} does not tell its tokens", hint=_TELLING)
+
+    async def likely(
+        self,
+        prompt: Sequence[int],
+        answer: Sequence[int],
+        most: int,
+        *,
+        adapter: Path | None = None,
+        adapter_name: str = "",
+    ) -> Likely:
+        """What the model would have said in place of each token of an answer, unconstrained.
+
+        Args:
+            prompt, answer: token ids.
+            most: how many of the likeliest tokens are told.
+            adapter, adapter_name: as in a `Request`.
+
+        Raises:
+            EngineError: this engine does not tell, or it failed.
+        """
+        raise EngineRefused(f"{self.name}: {self.engine} tells no probabilities of texts", hint=_TELLING)
 
     async def aclose(self) -> None:  # noqa: B027 - most engines hold nothing to release
         """Release what the engine holds; safe to call twice."""

@@ -171,13 +171,40 @@ class Server:
         import openai
 
         client = self._model().client
-        url = f"{self.url.removesuffix('/v1')}{path}" if path.startswith("/") else f"{self.url}/{path}"
+        url = self._address(path)
         try:
             if body is None:
                 return await client.get(url, cast_to=object, options={"timeout": 5.0})
             return await client.post(url, cast_to=object, body=dict(body), options={"timeout": 5.0})
         except openai.OpenAIError:
             return None
+
+    async def post(self, path: str, body: Mapping[str, Any], model: str, *, seconds: float = 120.0) -> Any:
+        """Decoded JSON from a further endpoint that must answer.
+
+        Args:
+            path: as for `ask`.
+            model: that the body names, for messages.
+
+        Raises:
+            EngineError: as for `chat`.
+        """
+        from outlines.exceptions import normalize_provider_errors
+
+        client, options = self._model().client, {"timeout": seconds}
+        try:
+            with normalize_provider_errors("openai"):
+                return await client.post(
+                    self._address(path), cast_to=object, body=dict(body), options=options
+                )
+        except Exception as error:
+            mapped = await self._mapped(error, model, seconds)
+            if mapped is None:
+                raise
+            raise mapped from error
+
+    def _address(self, path: str) -> str:
+        return f"{self.url.removesuffix('/v1')}{path}" if path.startswith("/") else f"{self.url}/{path}"
 
     async def aclose(self) -> None:
         """Close this loop's connections; a later request opens new ones."""

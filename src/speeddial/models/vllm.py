@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from speeddial.contract.grammar import WHITESPACE
 from speeddial.errors import EngineRefused, EngineUnreachable
@@ -13,6 +15,9 @@ from speeddial.models import canary as proof
 from speeddial.models.canary import PROBE_TOKENS, Probe
 from speeddial.models.model import Canary, Completion, Model, Request
 from speeddial.models.server import Server, split_address
+
+if TYPE_CHECKING:
+    from speeddial.models.likely import Likely
 
 SERVER_FLAG = """--structured-outputs-config '{"backend":"guidance","disable_any_whitespace":true}'"""
 """What a server must be started with to be exact, whatever was asked of it first."""
@@ -148,6 +153,38 @@ class VLLMModel(Model):
             return {"schema": compact}
         # outlines 1.3.3 writes the newer field only.
         return {"schema": None, "extra_body": {"guided_json": compact, "guided_decoding_backend": "guidance"}}
+
+    async def encode(self, text: str) -> list[int]:
+        body = {"model": self.served_name, "prompt": text, "add_special_tokens": False}
+        told = await self._server.post("/tokenize", body, self.served_name)
+        tokens = told.get("tokens") if isinstance(told, dict) else None
+        if not isinstance(tokens, list):
+            raise EngineRefused(f"{self.name}: the server tells no tokens of a text", hint="vLLM does")
+        return [int(token) for token in tokens]
+
+    async def likely(
+        self,
+        prompt: Sequence[int],
+        answer: Sequence[int],
+        most: int,
+        *,
+        adapter: Path | None = None,
+        adapter_name: str = "",
+    ) -> Likely:
+        from speeddial.models.likely import of_told
+
+        served = adapter_name or self.served_name
+        body = {
+            "model": served,
+            "prompt": [*prompt, *answer],
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "prompt_logprobs": most,
+        }
+        told = await self._server.post("completions", body, served)
+        choices = told.get("choices") if isinstance(told, dict) else None
+        rows = choices[0].get("prompt_logprobs") if choices else None
+        return of_told((rows or [])[-len(answer) :], answer, most)
 
     async def served(self) -> list[str]:
         """The base and the adapters that the server has, by name."""

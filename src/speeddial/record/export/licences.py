@@ -38,7 +38,7 @@ def both(one: str, other: str) -> str:
     """The licence of what two licences apply to, as SPDX writes it."""
     if UNKNOWN in (one, other):
         return UNKNOWN
-    return one if one == other else f"{one} AND {other}"
+    return " AND ".join(dict.fromkeys([*one.split(" AND "), *other.split(" AND ")]))
 
 
 def licence_in(folder: Path) -> str:
