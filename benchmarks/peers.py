@@ -27,7 +27,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.embedded import CALLS, SYSTEM, contract, middle, show
+from benchmarks.embedded import middle, show
+from benchmarks.organizer import CALLS, SYSTEM, contract
 from speeddial.errors import ContractViolation
 from speeddial.messages import Message
 from speeddial.models import Request
