@@ -56,6 +56,8 @@ def embedded(base: BaseModel, adapter: Path) -> Ask:
     """This project's engine."""
     engine = load_engine(base)
     whole = contract()
+    # With its grammar, as the peer's generator is made: otherwise a first call does that while it reads.
+    engine.guided.compiled(whole.grammar)
 
     def answer(messages: Sequence[Message]) -> str:
         request = Request(tuple(messages), whole, adapter=adapter, max_tokens=MAX_TOKENS)
