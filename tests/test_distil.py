@@ -17,13 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import write_model
 
-from speeddial.errors import NotFound, UserError
+from speeddial.errors import EngineRefused, NotFound, UserError
 from speeddial.flywheel.artefact import WORK, Artefact
 from speeddial.flywheel.dataset import ChatEncoder, DatasetError
 from speeddial.flywheel.distil import Score, read_scores, write_scores
 from speeddial.flywheel.rows import Form
 from speeddial.flywheel.teacher import MOST, SCORES, Teacher, distil
 from speeddial.models import load_model
+from speeddial.models.chat_tokenizer import ChatTokenizer
+from speeddial.models.grammars import GuidedTokenizer
+from speeddial.models.likely import under
 from speeddial.project import Project
 
 MakeProject = Callable[..., Path]
@@ -93,7 +96,8 @@ def test_a_file_of_no_scores_is_named(tmp_path: Path) -> None:
 async def test_a_teacher_says_what_its_engine_says_token_by_token(tiny_folder: Path) -> None:
     teacher, encoder = of_folder(tiny_folder), ChatEncoder(tiny_folder / "tokenizer.json")
     row = rows(1)[0]
-    score = await teacher.score(encoder, row)
+    answer = [*encoder.plain(row["messages"][2]["content"]), encoder.end]
+    score = await teacher.model.likely(encoder.prompt(row["messages"][:2]), answer, MOST)
     engine = teacher.model.load()  # type: ignore[attr-defined]
     prompt, answer = (
         encoder.prompt(row["messages"][:2]),
@@ -111,12 +115,42 @@ async def test_a_teacher_says_what_its_engine_says_token_by_token(tiny_folder: P
         assert np.isclose(np.exp(score.logs[at, -1]), 1 - np.sort(chances)[-MOST:].sum(), atol=2e-3)
 
 
+async def test_a_teacher_is_held_to_the_grammar_of_the_calls(tiny_folder: Path) -> None:
+    teacher, encoder = of_folder(tiny_folder), ChatEncoder(tiny_folder / "tokenizer.json")
+    chat = ChatTokenizer(tiny_folder / "tokenizer.json")
+    grammar = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end).compiled(FORM.contract.grammar)
+    row = rows(1)[0]
+    answer = [*encoder.plain(row["messages"][2]["content"]), encoder.end]
+    free = await teacher.model.likely(encoder.prompt(row["messages"][:2]), answer, MOST)
+    held = under(free, answer, grammar)
+    matcher = grammar.matcher()
+    forced = 0
+    for at, token in enumerate(answer):
+        bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
+        allowed = bits[: chat.size].astype(bool)
+        chances, before = np.exp(held.logs[at]), np.exp(free.logs[at])
+        listed = allowed[held.tokens[at]]
+        assert np.isclose(chances.sum(), 1, atol=1e-5) and (chances[:-1][~listed] == 0).all()
+        assert (chances[:-1][listed] >= before[:-1][listed]).all() and held.given[at] >= free.given[at]
+        if listed.any() and allowed.sum() > listed.sum():
+            assert np.allclose(
+                chances[:-1][listed] / chances[-1], before[:-1][listed] / before[-1], rtol=1e-3
+            )
+        if allowed.sum() == 1:
+            forced += 1
+            assert held.given[at] == 0 and 1.0 in (chances[-1], *chances[:-1][held.tokens[at] == token])
+        matcher.consume_token(token)
+    assert 0 < forced < len(answer)
+    with pytest.raises(EngineRefused, match="none that its grammar allows"):
+        under(free, answer[1:], grammar)
+
+
 # ---- the step ----
 
 
 async def scored(folder: Path, teacher: Teacher, tokenizer: Path, count: int = 150) -> Artefact:
     return await distil(
-        folder, teacher, rows(count), tokenizer, {"select": "sha256:0"}, {"tasks": ["weather"]}
+        folder, teacher, rows(count), FORM.contract, tokenizer, {"select": "sha256:0"}, {"tasks": ["weather"]}
     )
 
 
@@ -140,7 +174,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_distil import of_folder, rows
+from test_distil import FORM, of_folder, rows
 from speeddial.flywheel.teacher import distil
 
 def show(done, of):
@@ -151,7 +185,7 @@ def show(done, of):
 folder = Path(sys.argv[1])
 made = asyncio.run(
     distil(
-        Path(sys.argv[2]), of_folder(folder), rows(150), folder / "tokenizer.json",
+        Path(sys.argv[2]), of_folder(folder), rows(150), FORM.contract, folder / "tokenizer.json",
         {{"select": "sha256:0"}}, {{"tasks": ["weather"]}}, progress=show,
     )
 )
@@ -201,3 +235,5 @@ def test_a_teacher_is_an_engine_an_expert_or_a_version(make_project: MakeProject
     with pytest.raises(NotFound, match="there is no teacher 'nobody'") as caught:
         Teacher.find("nobody", project, tmp_path, FORM)
     assert "vllm:NAME@URL" in caught.value.hint
+    with pytest.raises(UserError, match="the teacher organizer writes other calls than the student"):
+        Teacher.find("organizer", Project(Path(__file__).resolve().parents[1]), tmp_path, FORM)

@@ -230,6 +230,30 @@ def test_good_and_bad_are_collected_with_what_people_said(record: Record, tmp_pa
     assert collect(record, tmp_path / "flywheel").report["samples"] == 5
 
 
+def test_the_probability_of_an_answer_is_collected_where_it_is_its_own(
+    record: Record, tmp_path: Path
+) -> None:
+    call = {"name": "play", "arguments": {"song": "Creep"}}
+    length = len(json.dumps(call))
+    tokens = [(length - 8, None), (6, 0.5), (2, 0.8)]
+    keep(record, "play Creep", call, tokens=tokens)
+    keep(record, "play Lola", call)
+    accepted = keep(record, "play Creep again", call, tokens=tokens)
+    record.feedback.accept(accepted, by="ann")
+    artefact = collect(record, tmp_path / "flywheel")
+    sure, silent, right = read_samples(artefact.file(SAMPLES))
+    assert sure.probability == pytest.approx(0.4)
+    assert silent.probability is None and right.probability is None
+    assert sure.with_calls([call]).probability is None
+    # Samples of before there were probabilities are read.
+    file = tmp_path / "old.jsonl"
+    write_samples(file, [sure])
+    row = json.loads(file.read_text(encoding="utf-8"))
+    del row["probability"]
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert list(read_samples(file)) == [Sample(**{**vars(sure), "probability": None})]
+
+
 # ---- curate ----
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -424,6 +425,32 @@ def test_parts_are_text_and_images_are_named() -> None:
     assert asked.task == "what is it?\n[image_url]"
 
 
+def told(*tokens: tuple[str, float]) -> dict[str, Any]:
+    return {"content": [{"token": token, "logprob": math.log(chance)} for token, chance in tokens]}
+
+
+def test_the_probabilities_of_an_answer_are_read_whole_and_in_a_stream() -> None:
+    tokens = [("Su", 0.5), ("nny", 0.8), ("<|im_end|>", 0.5)]
+    body = reply(text="Sunny")
+    body["choices"][0]["logprobs"] = told(*tokens)
+    assert Answered.of(body).tokens() == [(2, pytest.approx(0.5)), (3, pytest.approx(0.4))]
+    answer = Answered()
+    for token in tokens:
+        piece = {"content": token[0]} if token[0] != "<|im_end|>" else {}
+        answer.add({"choices": [{"delta": piece, "logprobs": told(token)}]})
+    assert answer.tokens() == Answered.of(body).tokens()
+    assert Answered.of(reply(text="Sunny")).tokens() == []
+
+
+def test_a_call_that_the_server_wrote_anew_counts_as_one_token() -> None:
+    body = reply(("get_weather", '{"city": "Oslo"}'))
+    body["choices"][0]["logprobs"] = told(('<tool_call>{"name": "get_weather", ', 0.9), ('... "Oslo"}', 0.5))
+    answer = Answered.of(body)
+    assert answer.tokens() == [(len(answer.raw), pytest.approx(0.45))]
+    body["choices"][0]["logprobs"] = told(("Let me see.", 0.5))  # of the text beside it
+    assert Answered.of(body).tokens() == []
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.lists(st.integers(1, 9), min_size=1, max_size=40))
 def test_a_stream_is_read_however_it_is_cut(text: str, cuts: list[int]) -> None:
@@ -444,7 +471,7 @@ json_values = st.recursive(
 keys = st.sampled_from(
     [
         *("messages", "choices", "message", "delta", "tool_calls", "content", "role", "usage"),
-        *("tools", "functions", "tool_choice", "stream_options", "max_tokens"),
+        *("tools", "functions", "tool_choice", "stream_options", "max_tokens", "logprobs", "logprob"),
     ]
 )
 
@@ -455,7 +482,8 @@ keys = st.sampled_from(
 )
 def test_whatever_comes_is_read_without_a_fault(body: dict[str, Any]) -> None:
     Answered().add(body)
-    assert isinstance(Answered.of(body).raw, str)
+    read = Answered.of(body)
+    assert isinstance(read.raw, str) and sum(length for length, _ in read.tokens()) in (0, len(read.raw))
     try:
         asked = Asked.of(body)
     except ValueError:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from speeddial.flywheel.narrow import narrow
 from speeddial.flywheel.rows import PROMPT, Form, part_of, rows_of
 from speeddial.flywheel.sample import Sample, write_samples
 from speeddial.flywheel.select import PLAN, expert_name, improve, planned, select
-from speeddial.flywheel.specialist import exchanged
+from speeddial.flywheel.specialist import LEAST_WEIGHT, exchanged, own_rows
 from speeddial.flywheel.swap import swapped
 from speeddial.flywheel.versioncard import with_values, write_experts
 from speeddial.lexicon import Lexicon
@@ -252,6 +253,19 @@ def test_calls_of_all_kinds_are_written_as_they_are_decoded() -> None:
 def test_any_task_has_a_name_that_an_expert_may_have(name: str) -> None:
     assert _NAME.fullmatch(expert_name(name))
     assert expert_name("play_music") == "play_music" and expert_name("email/lists") == "email-lists"
+
+
+def test_a_row_counts_as_much_as_its_model_was_sure() -> None:
+    samples = requests(6)
+    for at, probability in enumerate((0.75, 0.001, None)):
+        samples[at] = replace(samples[at], probability=probability)
+    form = Form({tool["name"]: tool for tool in TOOLS})
+    tasks = [{"train": [one.id for one in samples]}]
+    rows = own_rows(tasks, {one.id: one for one in samples}, form, times=1).rows
+    weights = {row["id"]: row.get("weight") for row in rows}
+    assert weights["run-0/1"] == weights["run-0/1~1"] == 0.75
+    assert weights["run-1/1"] == LEAST_WEIGHT and weights["run-2/1"] is None
+    assert len(rows) == 12 and sum(weight is not None for weight in weights.values()) == 4
 
 
 # ---- the plan ----

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
-from chat_server import ChatServer, fault
+from chat_server import ChatServer, answer, fault
 
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import EngineRefused, EngineTimeout, EngineUnreachable, UnprovenConstraint
+from speeddial.flywheel.dataset import END, START, ChatEncoder
 from speeddial.messages import Message
 from speeddial.models import Model, Request
+from speeddial.models.base_model import ensure_base
+from speeddial.models.embedded import EmbeddedModel
 from speeddial.models.vllm import SERVER_FLAG, VLLMModel
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -74,6 +79,53 @@ async def test_tokens_that_do_not_make_up_the_text_are_not_told() -> None:
         assert completion.confidence is not None
         plain = await complete(model)
     assert "".join(token.text for token in plain.tokens) == plain.text
+
+
+def _said(log: float, rank: int) -> dict[str, Any]:
+    return {"logprob": log, "rank": rank, "decoded_token": "x"}
+
+
+def scores(*rows: dict[int, tuple[float, int]] | None) -> dict[str, Any]:
+    """An answer of vLLM 0.32 to a completion with ``prompt_logprobs``: token -> log probability and rank."""
+    told = [row and {str(token): _said(*said) for token, said in row.items()} for row in rows]
+    choice = {"index": 0, "text": "x", "logprobs": None, "finish_reason": "length", "prompt_logprobs": told}
+    return {"id": "cmpl-1", "object": "text_completion", "model": "base", "choices": [choice]}
+
+
+async def test_a_given_answer_is_scored_token_by_token() -> None:
+    half, quarter, rare = math.log(0.5), math.log(0.25), math.log(0.01)
+    # The token that is there comes first, and is one too many where it is not among the likeliest.
+    first, second = {7: (rare, 31), 4: (half, 1), 5: (quarter, 2)}, {8: (half, 1), 2: (half, 2)}
+    with ChatServer().running() as server:
+        server.faults.append(
+            lambda handler: answer(handler, 200, scores(None, {9: (rare, 70)}, first, second))
+        )
+        model = VLLMModel(f"base@{server.url}")
+        likely = await model.likely([1, 9], [7, 8], 2, adapter_name="organizer")
+        await model.aclose()
+    body = server.bodies[-1]
+    assert body["prompt"] == [1, 9, 7, 8] and body["prompt_logprobs"] == 2 and body["model"] == "organizer"
+    assert likely.tokens.tolist() == [[4, 5], [8, 2]]
+    assert np.allclose(np.exp(likely.logs), [[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]])
+    assert np.allclose(np.exp(likely.given), [0.01, 0.5])
+
+
+async def test_a_server_that_scores_nothing_is_told_apart() -> None:
+    with ChatServer().running() as server:
+        server.faults += [
+            lambda handler: answer(handler, 200, scores()),
+            fault(400, "Requested prompt logprobs of 16, which is greater than max allowed: 5"),
+            fault(404, "The model `big` does not exist."),
+        ]
+        model = VLLMModel(f"big@{server.url}")
+        for said in ("no 16 log probabilities of each token", "greater than max allowed", "it serves: base"):
+            with pytest.raises(EngineRefused, match=said):
+                await model.likely([1], [2], 16)
+        await model.aclose()
+    model = VLLMModel(f"big@{server.url}")
+    with pytest.raises(EngineUnreachable, match="no connection"):
+        await model.encode("hello")
+    await model.aclose()
 
 
 async def test_a_server_before_0_12_gets_the_field_that_it_honours() -> None:
@@ -189,6 +241,26 @@ async def test_real_calls_on_the_base_and_on_each_adapter_satisfy_their_contract
         assert completion.confidence is not None
         assert 0 < completion.confidence <= 1
         assert 0 < completion.tokens_forced < completion.tokens_out
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_scores_are_those_of_the_same_base_embedded(vllm_url: str) -> None:
+    """Teachers of equal weights say the same, served in bf16 or embedded in fp32."""
+    base = ensure_base()
+    encoder = ChatEncoder(base.export_hf() / "tokenizer.json")
+    prompt = encoder.prompt([message.as_dict() for message in HELLO])
+    answer = [*encoder.plain('{"name":"remind","arguments":{"text":"call mum","count":9}}'), encoder.end]
+    served, embedded = VLLMModel(f"base@{vllm_url}"), EmbeddedModel()
+    for text in (START, END, "remind me tomorrow at 9 to call mum", "напомни 牛奶"):
+        assert await served.encode(text) == await embedded.encode(text)
+    ours, theirs = [await model.likely(prompt, answer, 16) for model in (embedded, served)]
+    await served.aclose()
+    assert theirs.tokens.shape == ours.tokens.shape == (len(answer), 16)
+    assert np.allclose(np.exp([*ours.logs, *theirs.logs]).sum(1), 1, atol=1e-3)
+    assert np.abs(np.exp(ours.given) - np.exp(theirs.given)).mean() < 0.03
+    sure = np.exp(ours.logs[:, 0]) > 0.6
+    assert sure.any() and (ours.tokens[sure, 0] == theirs.tokens[sure, 0]).all()
 
 
 @pytest.mark.vllm

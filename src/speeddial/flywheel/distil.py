@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ class Score:
         return np.asarray(found / found.sum(1, keepdims=True), np.float32)
 
 
-def write_scores(file: Path, scores: Mapping[str, Score]) -> None:
+def write_scores(file: Path | BinaryIO, scores: Mapping[str, Score]) -> None:
     """Write scores by their rows' ids as one archive of numpy's: 100 bytes a token with 16 likely ones."""
     each = list(scores.values())
     np.savez_compressed(

@@ -214,6 +214,7 @@ async def _scored(
     """What the teacher says of the rows that `write_rows` will write, but for refusals, which nobody said."""
     _trainable()
     plan = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))
+    limits = Budget(**selected.parameters["budget"])
     samples = samples_of(selected, folder)
     form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
     times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, recipe)
@@ -223,10 +224,16 @@ async def _scored(
             f"the licence of the teacher {who.name} is not known, so the gate would refuse what it teaches",
             hint="`licences` in the settings names it",
         )
+    if limits.licences and not set(who.licence.split(" AND ")) <= set(limits.licences):
+        raise UserError(
+            f"the teacher {who.name} comes under {who.licence}, allowed: {', '.join(limits.licences)}",
+            hint="`speeddial data select` with other limits, or another teacher",
+        )
     return await distil(
         folder,
         who,
         own_rows(tasks, samples, who.form(form), times).rows,
+        form.contract,
         _base(one) / "tokenizer.json",
         {"select": selected.sha256},
         {"tasks": [row["task"] for row in tasks], "times": times},

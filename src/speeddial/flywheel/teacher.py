@@ -5,12 +5,14 @@
 
 A teacher writes in the student's tokens, or its probabilities mean nothing to it. It is asked as the call
 path asks it: a trained expert with its own prompt, any other model with the tools' signatures below the
-student's. What it said is kept part by part in ``flywheel/.work``: killed, the step goes on from there.
+student's, and both held to the grammar of the calls. What it said is kept part by part in
+``flywheel/.work``: killed, the step goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from speeddial.contract import CallsContract
 from speeddial.errors import NotFound, UserError
 from speeddial.expert import Expert
 from speeddial.filehash import sha256_of
@@ -27,18 +30,23 @@ from speeddial.flywheel.dataset import END, START, ChatEncoder
 from speeddial.flywheel.distil import Score, read_scores, write_scores
 from speeddial.flywheel.rows import Form
 from speeddial.lexicon import Lexicon
-from speeddial.models import ENGINES, Model, load_model
+from speeddial.models import ENGINES, Model, is_folder, load_model
 from speeddial.models.adapter import weights_hash
+from speeddial.models.chat_tokenizer import ChatTokenizer
+from speeddial.models.grammars import CompiledGrammar, GuidedTokenizer
+from speeddial.models.likely import under
 from speeddial.project import Project
+from speeddial.workspace import write_whole
 
 STEP = "distil"
 SCORES = "scores.npz"
-MOST = 16
-"""Likeliest tokens that are kept of each; vLLM tells 20 at most unless told otherwise."""
+MOST = 20
+"""Likeliest tokens that are kept of each; vLLM tells no more unless told otherwise."""
 PART = 64
 """Rows that are on disk together, so what a kill costs at most."""
-_AT_ONCE = 4
-"""Rows that a teacher reads side by side."""
+_AT_ONCE = {"embedded": 4}
+"""Rows that a teacher reads side by side: one of other engines. vLLM 0.32 for CPUs ends when it is to score
+two prompts in one batch with LoRA on (punica_cpu.py: "subscript b has size 4 for operand 1")."""
 _COMPARED = 40
 """Rows whose texts must come out as the same tokens."""
 
@@ -72,7 +80,7 @@ class Teacher:
 
         Raises:
             NotFound: there is none of this name.
-            UserError: its engine is not here.
+            UserError: its engine is not here, or it is an expert that was trained to write other calls.
         """
         if name.partition(":")[0] in ENGINES:
             return cls(
@@ -80,6 +88,7 @@ class Teacher:
                 model=load_model(name, project.root),
                 prompt=f"{form.prompt}\n{form.contract.describe()}",
                 lexicon=form.lexicon,
+                weights=weights_hash(project.root / name.partition(":")[2]) if is_folder(name) else "",
                 licence=project.licences.of(name, ""),
             )
         if name in project.experts:
@@ -98,6 +107,13 @@ class Teacher:
                 f"there is no teacher {name!r}",
                 hint="name an engine and model (vllm:NAME@URL), a version (train-...) or an expert: "
                 f"{', '.join(project.experts) or 'this project has none'}",
+            )
+        known = expert.definitions or expert.tools
+        if expert.trained and (expert.calls != form.calls or not set(form.definitions) <= set(known)):
+            raise UserError(
+                f"the teacher {name} writes other calls than the student: {expert.calls} of "
+                f"{', '.join(known)}, not {form.calls} of {', '.join(form.definitions)}",
+                hint="take a version of the same tasks, or an engine's model, which is shown the tools",
             )
         return cls(
             name=name,
@@ -136,34 +152,36 @@ class Teacher:
                     "answers are learnt, whoever gave them",
                 )
 
-    async def score(self, encoder: ChatEncoder, row: Mapping[str, Any]) -> Score:
+    async def score(
+        self, encoder: ChatEncoder, row: Mapping[str, Any], grammar: Callable[[str], CompiledGrammar]
+    ) -> Score:
         """What it says in place of each token of a row's answer.
 
         Args:
             row: in its own `form`.
+            grammar: of the answers to what a person says.
 
         Raises:
             EngineError: it failed.
         """
-        *asked, answer = row["messages"]
+        *asked, last = row["messages"]
+        answer = [*encoder.plain(last["content"]), encoder.end]
         found = await self.model.likely(
-            encoder.prompt(asked),
-            [*encoder.plain(answer["content"]), encoder.end],
-            MOST,
-            adapter=self.adapter,
-            adapter_name=self.adapter_name,
+            encoder.prompt(asked), answer, MOST, adapter=self.adapter, adapter_name=self.adapter_name
         )
         if int(found.tokens.max()) >= encoder.size:
             raise UserError(
                 f"the teacher {self.name} has tokens that the student has not", hint="take one of its family"
             )
-        return Score(found.tokens, found.logs.astype(np.float16), found.given.astype(np.float16))
+        held = await asyncio.to_thread(lambda: under(found, answer, grammar(asked[-1]["content"])))
+        return Score(held.tokens, held.logs.astype(np.float16), held.given.astype(np.float16))
 
 
 async def distil(
     folder: Path,
     teacher: Teacher,
     rows: Sequence[Mapping[str, Any]],
+    contract: CallsContract,
     tokenizer: Path,
     inputs: Mapping[str, str],
     parameters: Mapping[str, Any],
@@ -175,6 +193,7 @@ async def distil(
     Args:
         folder: of all artefacts.
         rows: {"id", "messages"} in the teacher's form; their answers are scored.
+        contract: of the calls, for any request.
         tokenizer: the student's tokenizer.json.
         inputs: name -> hash of what the rows were made of.
         parameters: all else that decides the rows.
@@ -196,24 +215,29 @@ async def distil(
     name = name_of(STEP, inputs, parameters)
     work = folder / WORK / name
     parts: list[Path] = []
-    few = asyncio.Semaphore(_AT_ONCE)
+    few = asyncio.Semaphore(_AT_ONCE.get(teacher.model.engine, 1))
 
     async def score(row: Mapping[str, Any]) -> Score:
         async with few:
-            return await teacher.score(encoder, row)
+            return await teacher.score(encoder, row, grammar)
+
+    def grammar(said: str) -> CompiledGrammar:
+        return guided.compiled(contract.bound(said).grammar)
 
     if not (folder / name).is_dir():
         encoder = ChatEncoder(tokenizer)
         await teacher.same_tokens(encoder, rows)
+        chat = ChatTokenizer(tokenizer)
+        guided = GuidedTokenizer(chat.vocabulary(), chat.size, chat.end)
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         for at in range(0, len(rows), PART):
             parts.append(work / f"{at:08}.npz")
             if not parts[-1].is_file():
                 part = rows[at : at + PART]
                 said = await asyncio.gather(*(score(row) for row in part))
-                draft = work / "part.npz"
-                write_scores(draft, dict(zip((row["id"] for row in part), said, strict=True)))
-                draft.replace(parts[-1])
+                kept = io.BytesIO()
+                write_scores(kept, dict(zip((row["id"] for row in part), said, strict=True)))
+                write_whole(parts[-1], kept.getvalue())
             progress(min(at + PART, len(rows)), len(rows))
 
     def make(draft: Path) -> Mapping[str, Any]:

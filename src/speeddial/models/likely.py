@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speeddial.errors import EngineRefused
+from speeddial.models.grammars import CompiledGrammar
 
 
 class Likely(NamedTuple):
@@ -54,6 +55,37 @@ def of_told(told: Sequence[Mapping[str, Any] | None], answer: Sequence[int], mos
             f"the server tells no {most} log probabilities of each token of a prompt ({error!r})",
             hint="vLLM does; its --max-logprobs must allow as many",
         ) from error
+
+
+def under(likely: Likely, answer: Sequence[int], grammar: CompiledGrammar) -> Likely:
+    """The same had the model been held to a grammar, as it is when it is called.
+
+    What is forbidden has no chance. All other tokens together keep theirs as far as one of them is allowed:
+    which of them the model meant is not known.
+
+    Raises:
+        EngineRefused: the grammar does not allow this answer.
+    """
+    matcher, end = grammar.matcher(), grammar.tokenizer.end
+    logs, given = likely.logs.astype(np.float64), likely.given.astype(np.float64)
+    for at, token in enumerate(answer):
+        bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
+        allowed = np.unpackbits(bits, count=grammar.tokenizer.size, bitorder="little").view(np.bool_)
+        listed = allowed[likely.tokens[at]]
+        logs[at, :-1][~listed] = -np.inf
+        if allowed.sum() == listed.sum():
+            logs[at, -1] = -np.inf
+        elif not listed.any():
+            logs[at, -1] = 0.0
+        if allowed.sum() == 1:
+            given[at] = 0.0
+        else:
+            whole = np.logaddexp.reduce(logs[at])
+            given[at] = min(0.0, given[at] - whole)
+        logs[at] -= np.logaddexp.reduce(logs[at])
+        if not allowed[token] or not (token == end or matcher.consume_token(token)):
+            raise EngineRefused(f"token {at} of the answer is none that its grammar allows")
+    return Likely(likely.tokens, logs.astype(np.float32), given.astype(np.float32))
 
 
 def _likely(

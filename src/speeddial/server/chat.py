@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,6 +151,8 @@ class Answered:
     tokens_out: int = 0
     error: str = ""
     """What the server says went wrong, though its status says that nothing did."""
+    told: list[tuple[str, float]] = field(default_factory=list)
+    """Tokens with their log probabilities, for an agent that asks for them."""
 
     @classmethod
     def of(cls, body: Any) -> Answered:
@@ -171,8 +174,36 @@ class Answered:
                     "arguments": str(function.get("arguments", "")),
                 }
             )
+        answer._hear(choice)
         answer._count(body)
         return answer
+
+    def _hear(self, choice: Mapping[str, Any]) -> None:
+        for token in map(_mapping, _list(_mapping(choice.get("logprobs")).get("content"))):
+            said = token.get("logprob")
+            if isinstance(said, int | float):
+                self.told.append((str(token.get("token", "")), min(0.0, said)))
+
+    def tokens(self) -> list[tuple[int, float]]:
+        """Characters and probability of each token of `raw`, as the record has them; empty when nobody told.
+
+        A call's tokens are not those of `raw`, in which the server's JSON is written anew: then all of it
+        counts as one. OpenAI tells the tokens of texts alone.
+        """
+        raw, pieces, at = self.raw, list[tuple[int, float]](), 0
+        said = "".join(token for token, _ in self.told)
+        if not raw or not self.told or any(call["name"] not in said for call in self.tool_calls):
+            return []
+        if not said.startswith(raw):
+            return [(len(raw), math.exp(sum(log for _, log in self.told)))]
+        for token, log in self.told:
+            length = min(len(token), len(raw) - at)
+            at += length
+            if length or not pieces:
+                pieces.append((length, math.exp(log)))
+            else:  # what ends the answer
+                pieces[-1] = (pieces[-1][0], pieces[-1][1] * math.exp(log))
+        return pieces
 
     def _count(self, body: Mapping[str, Any]) -> None:
         usage = _mapping(body.get("usage"))
@@ -190,6 +221,7 @@ class Answered:
             self._add_call(_mapping(part))
         self.finish = str(choice.get("finish_reason") or self.finish)
         self.error = self.error or _error_in(chunk)
+        self._hear(choice)
         self._count(chunk)
 
     def _add_call(self, part: Mapping[str, Any]) -> None:

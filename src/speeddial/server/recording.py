@@ -138,6 +138,7 @@ class Recording:
             begun.interaction,
             Status.FAILED if error else Status.EXACT,
             raw=answer.raw,
+            tokens=answer.tokens(),
             parsed=parsed,
             error=error,
             # Nothing held this model to a schema; exports say so, and curation checks each call anew.
