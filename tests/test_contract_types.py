@@ -6,6 +6,7 @@ import collections.abc
 import decimal
 import enum
 import pathlib
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVa
 import pydantic
 import pytest
 from contract_strategies import Tree, accepts
-from pydantic import AliasChoices, BaseModel, Field, HttpUrl, RootModel
+from pydantic import AliasChoices, BaseModel, EmailStr, Field, HttpUrl, Json, RootModel
 from typing_extensions import TypeAliasType, TypedDict
 
 from speeddial.contract import Contract, Email, arguments_contract
@@ -111,6 +112,7 @@ UNSUPPORTED: list[tuple[Any, str, str]] = [
     (Annotated[str, Field(pattern="(")], "does not compile", "correct the expression"),
     (Annotated[Email, Field(max_length=5)], "beside an e-mail address", "pattern of your own"),
     (Annotated[decimal.Decimal, Field(max_digits=99)], "max_digits=99", "1 to 38"),
+    (Json[list[int]], "Json is a text with JSON in it", "without Json"),
 ]
 
 
@@ -120,6 +122,13 @@ def test_what_has_no_exact_form_is_refused_at_definition_with_the_fix(tp: Any, g
         Contract.of(tp)
     assert given in caught.value.message
     assert fix in caught.value.hint
+
+
+def test_an_address_of_pydantics_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+    monkeypatch.setattr("pydantic.networks.email_validator", None, raising=False)
+    with pytest.raises(DefinitionError, match="EmailStr needs the package email-validator"):
+        Contract.of(EmailStr)
 
 
 def test_the_message_names_function_and_parameter() -> None:

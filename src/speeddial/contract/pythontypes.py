@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
-from pydantic import BaseModel, RootModel, TypeAdapter
+from pydantic import BaseModel, Json, RootModel, TypeAdapter
 from typing_extensions import TypeAliasType, is_typeddict
 
 from speeddial.contract import scalars
@@ -98,6 +98,11 @@ class Builder:
         else:
             kind = self._base(tp, constraints, where, path)
             if constraints.validators:
+                if any(isinstance(item, Json) for item in constraints.validators):
+                    raise DefinitionError(
+                        f"{where}: Json is a text with JSON in it, which no grammar holds",
+                        hint="use the type within, without Json",
+                    )
                 names = ", ".join(type(item).__name__ for item in constraints.validators)
                 self.note(path, f"Python validator ({names})")
                 if not self.in_pydantic:

@@ -88,7 +88,13 @@ def scalar_kind(tp: type, constraints: Constraints, where: str, note: Note) -> K
     if tp.__name__ == "EmailStr":
         note("e-mail rules of the email-validator package")
         kind = Scalar(_form_schema(scalars.EMAIL), str)
-        return Validated(kind, TypeAdapter(tp))
+        try:
+            return Validated(kind, TypeAdapter(tp))
+        except ImportError:
+            raise DefinitionError(
+                f"{where}: EmailStr needs the package email-validator",
+                hint="pip install 'pydantic[email]', or use speeddial.contract.Email",
+            ) from None
     return None
 
 
