@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -363,21 +364,19 @@ def test_answers_in_words_are_parted_by_their_words(tmp_path: Path, record: Reco
     assert agreement(truth, [names[item.id] for item in samples]) > 0.8
 
 
-def test_two_tools_that_words_cannot_tell_apart_are_one_task(record: Record, tmp_path: Path) -> None:
+def test_two_tools_that_words_cannot_tell_apart_are_one_task(tmp_path: Path) -> None:
     dice = random.Random(2)
+    samples = []
     for number in range(160):
-        name = dice.choice(["play_a", "play_b"])
-        tools = [definition(name, song={"type": "string"})]
-        run = record.begin_run("x")
-        text = f"play {dice.choice(SONGS)}"
-        asked = record.start_interaction(
-            run, "model", messages=[{"role": "user", "content": f"{text} {number}"}], tools=tools
-        )
-        call = {"name": name, "arguments": {"song": text.split()[1]}}
-        record.finish_interaction(asked, "exact", raw="", parsed=call)
-        record.finish_run(run, "done")
+        name, song = dice.choice(["play_a", "play_b"]), dice.choice(SONGS)
+        played = sample(number, f"play {song} {number}", name, song=song.split()[0])
+        samples.append(replace(played, tools=(definition(name, song={"type": "string"}),)))
     folder = tmp_path / "flywheel"
-    artefact = cluster(curate(collect(record, folder), folder), folder)
+
+    def whole(draft: Path) -> dict[str, Any]:
+        return {"kept": write_samples(draft / KEPT, samples)}
+
+    artefact = cluster(made(folder, "curate", {}, {}, whole), folder)
     assert [task["name"] for task in artefact.report["tasks"]] == ["play_a/play_b"]
 
 
