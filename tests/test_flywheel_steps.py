@@ -23,6 +23,7 @@ from speeddial.flywheel.curate import DROPPED, KEPT, curate, sort
 from speeddial.flywheel.sample import Sample, read_samples, write_samples
 from speeddial.flywheel.texts import TextClassifier, agreement, guesses
 from speeddial.record import Record
+from speeddial.record.selection import Selection
 
 CITIES = [
     "Oslo",
@@ -256,6 +257,19 @@ def test_the_probability_of_an_answer_is_collected_where_it_is_its_own(
 
 
 # ---- curate ----
+
+
+def test_a_selection_that_nothing_fits_leaves_no_artefact(record: Record, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing on record"):
+        collect(record, tmp_path / "flywheel", Selection(workflow="nosuch"))
+    assert not list((tmp_path / "flywheel").glob("collect-*"))
+
+
+def test_a_step_that_is_missing_is_named_by_its_command(tmp_path: Path) -> None:
+    for step, command in (("curate", "speeddial data curate"), ("train", "speeddial train")):
+        with pytest.raises(NotFound) as raised:
+            newest(tmp_path, step)
+        assert f"`{command}`" in raised.value.hint
 
 
 def test_what_is_right_is_kept() -> None:

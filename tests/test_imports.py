@@ -655,6 +655,14 @@ def test_files_that_are_none(record: Record, tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_bytes(b'{"messages": "\xff"}\n')
     with pytest.raises(UserError, match="not UTF-8"):
         import_files(record, [tmp_path / "c.jsonl"])
+    (tmp_path / "e.jsonl").write_text("\n\n")
+    with pytest.raises(UserError, match="nothing in it"):
+        import_files(record, [tmp_path / "e.jsonl"])
+    deep = lines(tmp_path / "f.jsonl", {"messages": [asks(), calls()]})
+    with deep.open("a") as more:
+        more.write("[" * 100_000 + "\n")
+    with pytest.raises(UserError, match=r"f.jsonl:2: not JSON: maximum recursion"):
+        import_files(record, [deep])
     only = {"id": "s", "traceId": "t", "type": "SPAN"}
     with pytest.raises(UserError, match=r"no exchange with a model .*1 Langfuse observations of other types"):
         import_files(record, [lines(tmp_path / "d.jsonl", only)])

@@ -61,7 +61,7 @@ def whole_lines(path: Path) -> list[bytes]:
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{place}: not JSON: {error}", hint="one object per line") from error
     if not isinstance(row, dict):
         raise UserError(f"{place}: expected an object, got {line[:40]!r}", hint="one object per line")

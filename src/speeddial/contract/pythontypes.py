@@ -98,7 +98,7 @@ class Builder:
         else:
             kind = self._base(tp, constraints, where, path)
             if constraints.validators:
-                if any(isinstance(item, Json) for item in constraints.validators):
+                if any(type(item) is Json for item in constraints.validators):
                     raise DefinitionError(
                         f"{where}: Json is a text with JSON in it, which no grammar holds",
                         hint="use the type within, without Json",

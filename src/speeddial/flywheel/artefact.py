@@ -181,6 +181,10 @@ def name_of(step: str, inputs: Mapping[str, str], parameters: Mapping[str, Any])
     return f"{step}-{digest.removeprefix('sha256:')[:12]}"
 
 
+_OF_DATA = ("collect", "curate", "cluster", "select")
+"""Steps whose command is one of `speeddial data`."""
+
+
 def newest(folder: Path, step: str) -> Artefact:
     """The artefact of a step that was made last.
 
@@ -190,7 +194,8 @@ def newest(folder: Path, step: str) -> Artefact:
     """
     found = [Artefact.open(file.parent) for file in folder.glob(f"{step}-*/{MANIFEST}")]
     if not found:
-        raise NotFound(f"{folder} has no artefact of {step!r}", hint=f"run `speeddial data {step}`")
+        command = f"data {step}" if step in _OF_DATA else step
+        raise NotFound(f"{folder} has no artefact of {step!r}", hint=f"run `speeddial {command}`")
     return max(found, key=lambda artefact: (artefact.created, artefact.path.stat().st_mtime_ns))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from speeddial.errors import UserError
 from speeddial.flywheel.artefact import Artefact, made
 from speeddial.flywheel.sample import Call, Sample, write_samples
 from speeddial.messages import Status
@@ -54,6 +55,10 @@ def collect(
                 yield sample
 
         count = write_samples(draft / SAMPLES, told())
+        if not count:
+            raise UserError(
+                "nothing on record fits this selection", hint="`speeddial runs` shows what is on record"
+            )
         return {"samples": count, "models": dict(models.most_common())}
 
     parameters = {"selection": _told(chosen), "through": through, "said": said_last(record)}

@@ -47,7 +47,7 @@ def _json(file: Path, stream: Any) -> Iterator[Row | Bad]:
         stream.seek(0)
         try:
             value = json.loads(stream.read().decode("utf-8-sig"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{file}: not JSON: {error}", hint="JSON lines, or one JSON value") from error
         for number, item in enumerate(_items(value), start=1):
             yield Row(f"{file}, item {number}", item)
@@ -60,7 +60,7 @@ def _json(file: Path, stream: Any) -> Iterator[Row | Bad]:
             continue
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Bad(place, f"not JSON: {error}")
             continue
         items = _items(value) if number == 1 else [value]

@@ -142,7 +142,10 @@ def _read(forms: Mapping[Path, str]) -> Iterator[tuple[str, Read]]:
 
 
 def _form(file: Path) -> str:
-    for row in islice(rows(file), _LOOKED_AT):
+    first = list(islice(rows(file), _LOOKED_AT))
+    if not first:
+        raise UserError(f"{file}: there is nothing in it", hint="export it again")
+    for row in first:
         for name in ("otlp", "phoenix", "langfuse", "openai"):
             if isinstance(row, Row) and FORMATS[name].recognised(row.value):
                 return name
