@@ -43,12 +43,16 @@ def gate(
     """S6: hold a version against who serves now, on samples that neither learnt from, task by task.
 
     A task passes when what the version serves is right often enough and the whole is not worse by more than
-    the margin, both shown with the confidence that is asked for. Nothing is executed, and nothing is
-    promoted. Killed, the same command goes on where it was.
+    the margin, both shown with the confidence that is asked for; a planner when its plans are not worse, and
+    it has not forgotten its own cases. A router that finds its tasks worse than the one before is refused
+    with its version. Nothing is executed, and nothing is promoted. Killed, the same command goes on where it
+    was.
     """
     import asyncio
 
+    from speeddial.flywheel import planproof
     from speeddial.flywheel.artefact import newest
+    from speeddial.flywheel.deployment import of_planner
     from speeddial.flywheel.gate import Terms
     from speeddial.flywheel.gate import gate as held_against
     from speeddial.flywheel.promotion import find
@@ -60,17 +64,16 @@ def gate(
         version, names = (
             find(name, deployments) if name else (newest(deployments.folder, "train"), list[str]())
         )
-        held = trials(project, record, version, deployments, terms, names=names)
-        made = asyncio.run(
-            held_against(
-                project,
-                version,
-                held,
-                deployments.folder,
-                terms,
-                progress=lambda done, of: status.update(f"{done} of {of} answers"),
-            )
-        )
+        folder, planner = deployments.folder, of_planner(version)
+
+        def show(done: int, of: int) -> None:
+            status.update(f"{done} of {of} answers")
+
+        if planner:
+            made = asyncio.run(planproof.gate(project, version, folder, terms, progress=show))
+        else:
+            held = trials(project, record, version, deployments, terms, names=names)
+            made = asyncio.run(held_against(project, version, held, folder, terms, progress=show))
     if json:
         emit(made.as_dict())
         return
@@ -83,7 +86,8 @@ def gate(
     if any(row["right"] < row["served"] for row in rows):
         talk().print(plain(f"served and wrong: {made.path / 'wrong.jsonl'}"))
     if made.report["passed"]:
-        talk().print(plain(f"next: speeddial promote {version.path.name} --stage shadow"))
+        stage = "full" if planner else "shadow"
+        talk().print(plain(f"next: speeddial promote {version.path.name} --stage {stage}"))
 
 
 def promote(
@@ -106,10 +110,10 @@ def promote(
 
     In shadow it is asked beside the one that serves, and nobody gets its answers. What is not sure goes to
     the large model at every stage. A version for one of the project's own experts takes its place in
-    experts/ at full, and `speeddial rollback` puts back every byte.
+    experts/ at full, and `speeddial rollback` puts back every byte. The planner has no other stage than full.
     """
     from speeddial.errors import UserError
-    from speeddial.flywheel.deployment import STAGES
+    from speeddial.flywheel.deployment import STAGES, of_planner
     from speeddial.flywheel.promotion import find, gate_of, next_stage
     from speeddial.flywheel.promotion import promote as promoted
 
@@ -123,7 +127,9 @@ def promote(
             return
         version, names = find(name, deployments)
         there = deployments.live().get(names[0]) if names else None
-        if not stage:
+        if not stage and of_planner(version):
+            stage = "full"
+        elif not stage:
             here = there is not None and there.version == version.sha256
             stage = (next_stage(there.stage) or "full") if here and there else "shadow"
         if stage not in STAGES:
@@ -152,7 +158,8 @@ def rollback(
     reason: Annotated[str, typer.Option(help="For the history.")] = "by hand",
     json: Json = False,
 ) -> None:
-    """Give a task back to who served it before: a version, the project's own expert, the large model."""
+    """Give a task back to who served it before: a version, the project's own expert or planner, the large
+    model."""
     from speeddial.flywheel.promotion import rollback as rolled_back
 
     with opened() as (project, record):
@@ -178,7 +185,8 @@ def watch(
     """See how versions do live, from the record; one that breaks its limits is rolled back at once.
 
     Counted since a version came to its stage: the share that it left to the large model, the share of what it
-    served that people corrected, and in shadow the share that came out differently. Limits were stated at
+    served that people corrected, and in shadow the share that came out differently; of the planner, the share
+    of its plans that were made anew or corrected. Limits were stated at
     promotion; a lower bound of 99 % above one breaks it.
     """
     from speeddial.flywheel.watch import watch as watched
@@ -251,10 +259,11 @@ def _history(deployments: Deployments, task: str, json: bool) -> None:
                 event.kind.replace("_", " "),
                 event.stage if event.version else "-",
                 event.folder.partition("/")[0] or "-",
+                event.router or "-",
                 "" if event.gate or not event.version else "no gate",
                 event.reason,
             ]
             for event in events
         ],
-        ["when", "task", "what", "stage", "version", "", "reason"],
+        ["when", "task", "what", "stage", "version", "router", "", "reason"],
     )

@@ -101,7 +101,8 @@ def train(
     tasks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TASK]...", help="Tasks of the plan, all unless given; or one expert of the project."
+            metavar="[TASK]...",
+            help="Tasks of the plan, all unless given; or one expert of the project, or planner.",
         ),
     ] = None,
     candidate: Annotated[
@@ -122,13 +123,18 @@ def train(
         float,
         typer.Option(min=0.0, max=1.0, help="The teacher's share of the loss; the answers have the rest."),
     ] = 0.5,
+    rehearse: Annotated[
+        Path | None,
+        typer.Option(help="For the planner: rows of JSON lines to learn beside, so that it forgets nothing."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """S5: train a version: experts that serve what the plan's tasks ask for, calibrated.
 
     Killed, the same command goes on where it was. The version stands beside the other artefacts; the gate
     says whether it may serve. An expert's name in place of tasks begins with the weights that it has and goes
-    on with what is on record of its calls, corrections among them. Needs `pip install 'speeddial[train]'`.
+    on with what is on record of its calls, corrections among them; `planner` does the same with the plans
+    that were carried out, accepted or corrected. Needs `pip install 'speeddial[train]'`.
 
     What is learnt are the recorded answers. With `--teacher` a LoRA candidate learns besides what else a
     larger model of its family, or a version that is too slow to serve, would have said and how surely
@@ -138,17 +144,30 @@ def train(
     """
     import asyncio
 
+    from speeddial.errors import UserError
+    from speeddial.flywheel import planning
     from speeddial.flywheel.artefact import FOLDER, Artefact, newest
     from speeddial.flywheel.select import improve
     from speeddial.flywheel.specialist import train as trained
 
     with opened() as (project, record):
         folder = record.folder / FOLDER
-        if plan is None and tasks and tasks[0] in project.experts:
+        if plan is None and tasks == [planning.TASK]:
+            with talk().status("collecting") as status:
+                selected = planning.select(
+                    record, folder, project, rehearse=rehearse, progress=status.update
+                )
+        elif plan is None and tasks and tasks[0] in project.experts:
             with talk().status("collecting") as status:
                 selected = improve(record, folder, project, tasks[0], progress=status.update)
         else:
             selected = newest(folder, "select") if plan is None else Artefact.open(plan)
+        if selected.parameters.get("agent"):
+            if teacher:
+                raise UserError("the planner learns from plans alone", hint="leave out --teacher")
+            with Line() as line:
+                _tell(planning.train(selected, folder, project, progress=line.show), json)
+            return
         with Line() as line:
             made = asyncio.run(
                 trained(
@@ -170,14 +189,14 @@ def _tell(made: Artefact, json: bool) -> None:
         emit(made.as_dict())
         return
     data(str(made.path))
-    report, found = made.report, made.report["calibration"]
+    report, found = made.report, made.report.get("calibration")
     told = talk()
-    told.print(
-        plain(
-            f"{report['candidate']['name']}, {report['tokens']:,} tokens in {report['seconds']:,.0f} s; "
-            f"{found['right']:.1%} of {found['cases']} samples right"
-        )
-    )
+    took = f"{report['candidate']['name']}, {report['tokens']:,} tokens in {report['seconds']:,.0f} s"
+    if found is None:  # the planner
+        told.print(plain(took))
+        told.print(plain(f"next: speeddial gate {made.path.name}"))
+        return
+    told.print(plain(f"{took}; {found['right']:.1%} of {found['cases']} samples right"))
     if taught := report.get("teacher"):
         told.print(
             plain(

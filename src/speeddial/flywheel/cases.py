@@ -165,23 +165,23 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
+def plan_score(expected: Mapping[str, Any], plan: Mapping[str, Any]) -> Score:
+    """How one plan compares with another, both as `Plan.as_dict` gives them."""
+    wanted, got = (normal(one, frozenset({"missing"})) for one in (expected, plan))
+    experts = [step["expert"] for step in got["steps"]] == [step["expert"] for step in wanted["steps"]]
+    return Score(experts, got == wanted, got == wanted)
+
+
 def _plan_case(identity: str, row: Mapping[str, Any]) -> Case:
     # Files are granted, and named in plans, by their last part.
     steps = [
         {**step, "file": Path(step["file"]).name} if "file" in step else step for step in row["plan"]["steps"]
     ]
-    wanted = normal({**row["plan"], "steps": steps}, frozenset({"missing"}))
-
-    def judge(plan: Mapping[str, Any]) -> Score:
-        got = normal(plan, frozenset({"missing"}))
-        experts = [step["expert"] for step in got["steps"]] == [step["expert"] for step in wanted["steps"]]
-        return Score(experts, got == wanted, got == wanted)
-
     experts = row.get("experts")
     return Case(
         id=identity,
         input=row["input"],
-        judge=judge,
+        judge=partial(plan_score, {**row["plan"], "steps": steps}),
         expected=json.dumps(row["plan"], ensure_ascii=False),
         files=tuple(row.get("files", ())),
         experts=tuple(experts) if experts else None,

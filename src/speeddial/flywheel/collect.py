@@ -56,8 +56,14 @@ def collect(
         count = write_samples(draft / SAMPLES, told())
         return {"samples": count, "models": dict(models.most_common())}
 
-    parameters = {"selection": _told(chosen), "through": through}
+    parameters = {"selection": _told(chosen), "through": through, "said": said_last(record)}
     return made(folder, "collect", {"record": record.name}, parameters, make)
+
+
+def said_last(record: Record) -> int:
+    """Id of what a person said last; a correction of an old decode makes a new collection."""
+    last: int = record.database.read("SELECT coalesce(max(id), 0) AS last FROM feedback")[0]["last"]
+    return last
 
 
 def _samples(record: Record, selection: Selection, through: int) -> Iterator[Sample]:

@@ -29,7 +29,8 @@ FILE = "deployments.jsonl"
 Stage = Literal["shadow", "canary", "full"]
 STAGES: tuple[Stage, ...] = ("shadow", "canary", "full")
 Kind = Literal["promoted", "rolled_back"]
-EXPERTS = "experts"
+EXPERTS, AGENTS = "experts", "agents"
+"""Folders of a version, as they stand in a project."""
 CARD = "card.toml"
 
 
@@ -53,6 +54,8 @@ class Limits:
     disagreed: float = 0.25
     """Share of what it would have served, beside another, that came out differently: the other is wrong at
     times too."""
+    replanned: float = 0.2
+    """Of the planner: share of its plans that were made anew, or that it could not make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ class Deployment:
     expert: str
     """Folder's name and expert's name."""
     folder: Path
-    """The expert folder that serves."""
+    """The folder of the expert, or the planner, that serves."""
     version: str
     """Hash of its `train` artefact."""
     stage: Stage
@@ -102,6 +105,11 @@ class Deployment:
     before: Deployment | None = None
     """Who serves what this one does not, at shadow and canary, and all after a rollback; None for the large
     model, or the project's own expert."""
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is a version of the planner; else it is an expert's."""
+        return self.folder.parent.name == AGENTS
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -189,7 +197,7 @@ class Deployments:
                     task=task,
                     reason=reason,
                     expert=expert,
-                    folder=f"{version.path.name}/{EXPERTS}/{expert}",
+                    folder=f"{version.path.name}/{place_of(version, task)}",
                     version=version.sha256,
                     stage=stage,
                     share=share,
@@ -293,6 +301,17 @@ def fold(events: Sequence[Event], folder: Path) -> dict[str, Deployment]:
 def tasks_of(version: Artefact) -> dict[str, str]:
     """Task -> expert of a `train` artefact."""
     return {row["task"]: row["expert"] for row in version.report["tasks"]}
+
+
+def of_planner(version: Artefact) -> bool:
+    """Whether a version is one of the planner."""
+    return any("folder" in row for row in version.report["tasks"])
+
+
+def place_of(version: Artefact, task: str) -> str:
+    """Folder of a task's expert or agent within a `train` artefact."""
+    row = next(row for row in version.report["tasks"] if row["task"] == task)
+    return str(row.get("folder") or f"{EXPERTS}/{row['expert']}")
 
 
 def chosen_of(version: Artefact, names: Collection[str], gate: Artefact | None) -> dict[str, str]:

@@ -149,7 +149,7 @@ async def _call(house: Any, record: Record, name: str, case: Case, scratch: Path
 async def _plan(
     project: Any, record: Record, _name: str, case: Case, scratch: Path, figures: Figures
 ) -> None:
-    house = project if case.experts is None else _House(project, _registry(project, case.experts))
+    house = project if case.experts is None else _House(project, registry(project, case.experts))
     runner = Runner(house, record=record)
     try:
         plan = await runner.plan(case.input, files=_files(case, scratch))
@@ -198,7 +198,7 @@ def alone(project: Project, expert: Expert, model: str) -> _House:
     return _House(project, {expert.name: replace(expert, next=(), threshold=0.0)}, settings, model)
 
 
-def _registry(project: Project, rows: Sequence[Mapping[str, Any]]) -> dict[str, Expert]:
+def registry(project: Project, rows: Sequence[Mapping[str, Any]]) -> dict[str, Expert]:
     """The experts that a case brings; they are read, never phoned."""
     known = project.experts
     return {

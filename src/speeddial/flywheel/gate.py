@@ -103,6 +103,8 @@ class Verdict:
     """The system's share of right cases less the incumbent's is at least this."""
     home: bool = False
     """Whether it takes the place of the project's own expert of this name."""
+    routing: Mapping[str, Any] | None = None
+    """As of its trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,8 @@ class Trial:
     """Why it cannot pass, whatever it answers."""
     hopeless: bool = False
     """Whether no other version could pass either."""
+    routing: Mapping[str, Any] | None = None
+    """How its router came out beside the one before, where there is one; see `routing.py`."""
 
 
 async def gate(
@@ -214,6 +218,7 @@ def judged(
         margin=terms.margin,
         sure=terms.sure,
         home=trial.home,
+        routing=trial.routing,
     )
     if trial.obstacle:
         return verdict, []

@@ -1,9 +1,9 @@
-"""S6, install: a version takes the place of a project's own expert, and gives it back byte for byte.
+"""S6, install: a version takes the place of a project's expert or planner, and gives it back byte for byte.
 
-What stood in ``experts/NAME`` is kept as an artefact first. The new folder is made beside it and the two are
-exchanged at once, so whoever reads the project meanwhile finds the one or the other, whole. The installed
-card names both the version and what it replaced: a kill between any two steps is seen there, and the same
-command run again does the rest.
+What stood in ``experts/NAME`` or ``agents/NAME`` is kept as an artefact first. The new folder is made beside
+it and the two are exchanged at once, so whoever reads the project meanwhile finds one of them, whole. The
+installed card names both the version and what it replaced: a kill between any two steps is seen there, and
+the same command run again does the rest.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from speeddial.agent import Agent
 from speeddial.errors import UserError
 from speeddial.expert import Expert
 from speeddial.flywheel.artefact import Artefact, made, named
-from speeddial.flywheel.deployment import CARD, EXPERTS
+from speeddial.flywheel.deployment import AGENTS, CARD
 from speeddial.project import Project
 from speeddial.workspace import write_whole
 
 _KEPT = "expert"
 """Folder of the former expert in its artefact."""
+_AGENT_CARD = "agent.toml"
+_MODEL_CARD = "MODEL_CARD.md"
 _FROM_VERSION = ("model", "threshold", "version")
 """What of a version's card goes into the project's, besides prompt and weights; all else stays as it is."""
 _EXCHANGE = 2
@@ -36,11 +39,11 @@ _HERE = -100
 """AT_FDCWD."""
 
 
-def install(project: Project, expert: Path, version: str, artefacts: Path) -> Artefact | None:
-    """Put a version in the place of the project's expert of its name.
+def install(project: Project, place: Path, version: str, artefacts: Path) -> Artefact | None:
+    """Put a version in the place of the project's expert, or agent, of its name.
 
     Args:
-        expert: the version's folder of this expert.
+        place: the version's folder of it, below `EXPERTS` or `AGENTS`.
         version: hash of its `train` artefact.
         artefacts: folder of all artefacts.
 
@@ -51,28 +54,24 @@ def install(project: Project, expert: Path, version: str, artefacts: Path) -> Ar
         UserError: the version does not call all of the expert's tools; or the disk refused.
         ProjectError: one of the two cards does not load.
     """
-    name = expert.name
-    target = project.root / EXPERTS / name
+    target = place_in(project, place)
     if installed(target).get("version") == version:
         return None
+    return (_install_agent if place.parent.name == AGENTS else _install_expert)(
+        project, place, target, version, artefacts
+    )
+
+
+def _install_expert(project: Project, expert: Path, target: Path, version: str, artefacts: Path) -> Artefact:
     new, present = Expert.from_card(expert / CARD), Expert.from_card(target / CARD)
     if missing := set(present.tools) - set(new.tools):
         raise UserError(
-            f"the version of {name} does not call {', '.join(sorted(missing))}",
+            f"the version of {expert.name} does not call {', '.join(sorted(missing))}",
             hint="its card was changed meanwhile; collect and train anew",
         )
     kept = _snapshot(target, artefacts)
-    card = tomllib.loads((target / CARD).read_text(encoding="utf-8"))
-    for key in ("adapter", "weights", "definitions", "prompt", "model"):
-        card.pop(key, None)
-    theirs = tomllib.loads((expert / CARD).read_text(encoding="utf-8"))
-    card |= {key: theirs[key] for key in _FROM_VERSION if key in theirs}
+    card = _card(expert, target, version, kept)
     card["schema_hash"] = present.tools_hash(project.tools)
-    card["provenance"] = {
-        **theirs.get("provenance", {}),
-        "flywheel_version": version,
-        "flywheel_replaced": kept.sha256,
-    }
     with _beside(target) as draft:
         for file in expert.iterdir():
             if file.is_file() and file.name != CARD:
@@ -81,20 +80,61 @@ def install(project: Project, expert: Path, version: str, artefacts: Path) -> Ar
             if folder is not None:
                 shutil.copytree(folder, draft / key)
                 card[key] = key
-        (draft / "prompt.md").write_text(f"{new.prompt}\n", encoding="utf-8")
-        write_whole(draft / CARD, toml(card).encode())
-        _exchange(draft, target)
+        _finish(draft, target, card, new.prompt, expert)
     return kept
 
 
-def uninstall(project: Project, name: str, version: str, artefacts: Path) -> bool:
-    """Give the project's expert back; gives whether this version stood there.
+def _install_agent(_project: Project, agent: Path, target: Path, version: str, artefacts: Path) -> Artefact:
+    new = Agent.from_card(agent / _AGENT_CARD)
+    kept = _snapshot(target, artefacts)
+    card = _card(agent, target, version, kept)
+    with _beside(target) as draft:
+        # Its cases stay beside it: they are the project's, whoever plans.
+        shutil.copytree(target, draft, dirs_exist_ok=True)
+        shutil.rmtree(draft / "adapter", ignore_errors=True)
+        if new.adapter is not None:
+            shutil.copytree(new.adapter, draft / "adapter")
+            card["adapter"] = "adapter"
+        _finish(draft, target, card, new.prompt, agent)
+    return kept
+
+
+def _card(new: Path, target: Path, version: str, kept: Artefact) -> dict[str, Any]:
+    """The installed card, less its weights."""
+    name = _card_of(target)
+    card = tomllib.loads((target / name).read_text(encoding="utf-8"))
+    for key in ("adapter", "weights", "definitions", "prompt", "model"):
+        card.pop(key, None)
+    theirs = tomllib.loads((new / name).read_text(encoding="utf-8"))
+    card |= {key: theirs[key] for key in _FROM_VERSION if key in theirs}
+    card["provenance"] = {
+        **theirs.get("provenance", {}),
+        "flywheel_version": version,
+        "flywheel_replaced": kept.sha256,
+    }
+    return card
+
+
+def _finish(draft: Path, target: Path, card: Mapping[str, Any], prompt: str, new: Path) -> None:
+    """Prompt, model card (its licence is asked for) and card, and then the exchange."""
+    (draft / "prompt.md").write_text(f"{prompt}\n", encoding="utf-8")
+    if (new.parents[1] / _MODEL_CARD).is_file():
+        shutil.copyfile(new.parents[1] / _MODEL_CARD, draft / _MODEL_CARD)
+    write_whole(draft / _card_of(target), toml(card).encode())
+    _exchange(draft, target)
+
+
+def uninstall(project: Project, place: Path, version: str, artefacts: Path) -> bool:
+    """Give the project's expert or agent back; gives whether this version stood there.
+
+    Args:
+        place: the version's folder of it; need not be there any more.
 
     Raises:
         NotFound, ArtefactDamaged: what it replaced was not kept.
         UserError: the disk refused.
     """
-    target = project.root / EXPERTS / name
+    target = place_in(project, place)
     told = installed(target)
     if told.get("version") != version:
         return False
@@ -105,15 +145,24 @@ def uninstall(project: Project, name: str, version: str, artefacts: Path) -> boo
     return True
 
 
-def installed(expert: Path) -> dict[str, str]:
-    """Hashes of the ``version`` in an expert's folder and of what it ``replaced``; empty for none."""
+def place_in(project: Project, place: Path) -> Path:
+    """Where in a project a version's folder of an expert or agent belongs."""
+    return project.root / place.parent.name / place.name
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Hashes of the ``version`` in an expert's or agent's folder and of what it ``replaced``; or empty."""
     try:
-        card = tomllib.loads((expert / CARD).read_text(encoding="utf-8"))
+        card = tomllib.loads((folder / _card_of(folder)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     told = card.get("provenance", {})
     names = ("version", "replaced")
     return {name: told[f"flywheel_{name}"] for name in names if f"flywheel_{name}" in told}
+
+
+def _card_of(folder: Path) -> str:
+    return _AGENT_CARD if folder.parent.name == AGENTS else CARD
 
 
 def toml(values: Mapping[str, Any]) -> str:
@@ -137,7 +186,7 @@ def _value(value: Any) -> str:
 
 
 def _snapshot(target: Path, artefacts: Path) -> Artefact:
-    """An expert's folder as an artefact; the same folder gives the same one."""
+    """An expert's or agent's folder as an artefact; the same folder gives the same one."""
     digest = hashlib.sha256()
     for file in sorted(target.rglob("*")):
         if file.is_file():
@@ -148,9 +197,8 @@ def _snapshot(target: Path, artefacts: Path) -> Artefact:
         shutil.copytree(target, draft / _KEPT)
         return {"expert": target.name}
 
-    return made(
-        artefacts, "snapshot", {EXPERTS: f"sha256:{digest.hexdigest()}"}, {"expert": target.name}, make
-    )
+    inputs = {target.parent.name: f"sha256:{digest.hexdigest()}"}
+    return made(artefacts, "snapshot", inputs, {"expert": target.name}, make)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from speeddial.errors import NotFound
 from speeddial.flywheel.artefact import MANIFEST, Artefact, named
 from speeddial.flywheel.cluster import ASSIGNED
 from speeddial.flywheel.curate import KEPT
-from speeddial.flywheel.deployment import Deployments
+from speeddial.flywheel.deployment import Deployments, of_planner
 from speeddial.flywheel.evaluate import wilson
 from speeddial.flywheel.sample import read_samples
 from speeddial.record import Record
@@ -202,8 +202,9 @@ def ledger(
     for told, rows in _requests(record, chosen):
         _count(accounts[told.get("task") or OTHER], told, rows, prices)
     live = deployments.live()
-    for task in live:
-        _ = accounts[task]
+    for task, there in live.items():
+        if not there.is_agent:
+            _ = accounts[task]
     versions = _versions(folder)
     for version in versions:
         tasks = [row["task"] for row in version.report["tasks"]]
@@ -350,12 +351,16 @@ def _requests(record: Record, chosen: Selection) -> Iterator[tuple[dict[str, Any
     )
     for _, group in groupby(rows, key=lambda row: row["id"]):
         decodes = list(group)
-        yield json.loads(decodes[0]["settings"]), decodes
+        told = json.loads(decodes[0]["settings"])
+        # What was recorded elsewhere did not come by this proxy, whatever its time.
+        if not told.get("imported"):
+            yield told, decodes
 
 
 def _versions(folder: Path) -> list[Artefact]:
-    """All that was trained, deployed or not: the failed tries cost as much."""
-    return [Artefact.open(file.parent) for file in sorted(folder.glob(f"train-*/{MANIFEST}"))]
+    """All that was trained, deployed or not: the failed tries cost as much; the planner answers no agent."""
+    found = [Artefact.open(file.parent) for file in sorted(folder.glob(f"train-*/{MANIFEST}"))]
+    return [version for version in found if not of_planner(version)]
 
 
 def _learnt(

@@ -13,13 +13,14 @@ from typing import Any
 from speeddial.errors import NotFound, UserError
 from speeddial.flywheel.artefact import MANIFEST, Artefact, named
 from speeddial.flywheel.deployment import (
-    EXPERTS,
     STAGES,
     Deployment,
     Deployments,
     Limits,
     Stage,
     chosen_of,
+    of_planner,
+    place_of,
     tasks_of,
 )
 from speeddial.flywheel.installing import install, uninstall
@@ -56,6 +57,9 @@ def promote(
             f"no task of {version.path.name} passed the gate",
             hint=f"{gate.path if gate else version.path} says why; --force promotes it all the same",
         )
+    of_agent = of_planner(version)
+    if of_agent:
+        _check_planner(project, stage)
     router = router_of(version, deployments)
     found = []
     for task in chosen:
@@ -66,9 +70,9 @@ def promote(
             "router": None if verdicts.get(task, {}).get("home") else router,
             "reason": reason,
         }
-        if stage == "full" and verdicts.get(task, {}).get("home"):
-            expert = chosen_of(version, [task], gate)[task]
-            install(project, version.path / EXPERTS / expert, version.sha256, deployments.folder)
+        chosen_of(version, [task], gate)
+        if stage == "full" and (of_agent or verdicts.get(task, {}).get("home")):
+            install(project, version.path / place_of(version, task), version.sha256, deployments.folder)
         found += deployments.promote(version, [task], stage=stage, **options)
     return found
 
@@ -86,8 +90,23 @@ def rollback(
     """
     there = deployments.live().get(task)
     if there is not None and of in ("", there.version):
-        uninstall(project, there.expert, there.version, deployments.folder)
+        uninstall(project, there.folder, there.version, deployments.folder)
     return deployments.rollback(task, reason=reason, of=of)
+
+
+def _check_planner(project: Project, stage: Stage) -> None:
+    """Refuse to promote a planner to where it would not plan."""
+    if stage != "full":
+        raise UserError(
+            f"the planner has no stage {stage}: a second plan beside each would take as long as the first",
+            hint="--stage full; the gate has tried it on plans that it did not learn from",
+        )
+    if not project.settings.is_default("planner"):
+        raise UserError(
+            f"the setting planner = {project.settings.planner!r} plans in place of agents/, so the version"
+            " would not",
+            hint="remove the setting, and promote it then",
+        )
 
 
 def next_stage(stage: Stage) -> Stage | None:
@@ -100,6 +119,8 @@ def limits_of(verdict: Mapping[str, Any] | None) -> Limits:
     """How bad it may go live, from what the gate saw: more would mean that requests have changed."""
     if not verdict or not verdict["served"]:
         return Limits()
+    if verdict.get("limits"):
+        return Limits(**verdict["limits"])
     usual = Limits()
     return Limits(
         escalated=round(min(0.95, 1 - verdict["coverage"] + _SLACK), 4),
@@ -125,13 +146,13 @@ def gate_of(version: Artefact, deployments: Deployments) -> Artefact | None:
 
 def router_of(version: Artefact, deployments: Deployments) -> Artefact | None:
     """The `cluster` artefact that found a version's tasks; None for a project's own expert, which is asked by
-    its name.
+    its name, and for the planner.
 
     Raises:
         NotFound: it is gone.
     """
     select = named(deployments.folder, version.inputs["select"])
-    if select.parameters.get("expert"):
+    if select.parameters.get("expert") or select.parameters.get("agent"):
         return None
     return named(deployments.folder, select.inputs["cluster"])
 

@@ -21,10 +21,10 @@ from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.deployment import CARD, EXPERTS, Deployment, Deployments, tasks_of
 from speeddial.flywheel.gate import Incumbent, Terms, Trial
 from speeddial.flywheel.noninferiority import least_cases
+from speeddial.flywheel.routing import Routing, judge, route
 from speeddial.flywheel.rows import opens
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
-from speeddial.flywheel.texts import TextClassifier
 from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.record.export.report import UNKNOWN
@@ -70,6 +70,7 @@ def trials(
     held = held_out(named(deployments.folder, version.inputs["select"]), deployments.folder)
     current = shown_now(record) if record is not None else {}
     live = deployments.live()
+    routings = _routings(version, held, live, deployments.folder, terms)
     found = []
     for task, name in experts.items():
         if names and task not in names:
@@ -79,8 +80,9 @@ def trials(
         own = [sample for sample in held.tests if held.tasks.get(sample.id) == task]
         asked = Counter(sample.expert for sample in own).most_common(1)
         home = name in project.experts and bool(asked) and asked[0][0] == name
+        routing = routings.get(task)
         changed = _stale(expert, project) if home else _schemas(own, held.definitions, current)
-        obstacle = changed or _size(cases, terms)
+        obstacle = changed or too_few(len(cases), terms)
         found.append(
             Trial(
                 task=task,
@@ -89,7 +91,11 @@ def trials(
                 own=frozenset(sample.id for sample in own),
                 incumbent=_incumbent(version, live.get(task), project.experts[name] if home else None),
                 home=home,
-                obstacle=obstacle or _licence(version) or _calibration(expert, terms),
+                obstacle=obstacle
+                or (routing.obstacle if routing else "")
+                or unlicensed(version)
+                or _calibration(expert, terms),
+                routing=routing.as_dict() if routing else None,
                 hopeless=bool(obstacle),
             )
         )
@@ -109,7 +115,7 @@ def held_out(select: Artefact, folder: Path) -> HeldOut:
     definitions: dict[str, Mapping[str, Any]] = {}
     for sample in sorted(samples, key=lambda sample: sample.created):
         definitions.update({tool["name"]: tool for tool in sample.tools})
-    return HeldOut(tests=tests, routed=_routed(rest, tasks, tests), tasks=tasks, definitions=definitions)
+    return HeldOut(tests=tests, routed=route(rest, tasks, tests), tasks=tasks, definitions=definitions)
 
 
 def shown_now(record: Record) -> dict[str, Mapping[str, Any]]:
@@ -125,13 +131,33 @@ def shown_now(record: Record) -> dict[str, Mapping[str, Any]]:
     return shown
 
 
-def _routed(rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sample]) -> list[str]:
-    names = [tasks[sample.id] for sample in rest]
-    if len(set(names)) < 2:
-        return names[:1] * len(tests)
-    router = TextClassifier().fit([sample.request for sample in rest], names)
-    chances = router.chances([sample.request for sample in tests])
-    return [router.classes[int(best)] for best in chances.argmax(axis=1)]
+def _routings(
+    version: Artefact, held: HeldOut, live: Mapping[str, Deployment], folder: Path, terms: Terms
+) -> dict[str, Routing]:
+    """Task -> how the version's router came out beside the one that leads requests to this task now."""
+    found: dict[str, Routing] = {}
+    known: dict[Path, Routing | None] = {}
+    own = named(folder, version.inputs["select"]).inputs["cluster"]
+    for task in tasks_of(version):
+        there = _before(version, live.get(task))
+        if there is None or there.router is None:
+            continue
+        if there.router not in known:
+            old = Artefact.open(there.router)
+            same = old.sha256 == own
+            known[there.router] = (
+                None if same else judge(held.tests, held.routed, held.tasks, old, folder, terms)
+            )
+        if (routing := known[there.router]) is not None:
+            found[task] = routing
+    return found
+
+
+def _before(version: Artefact, there: Deployment | None) -> Deployment | None:
+    """The version that serves a task in full now, this one aside."""
+    while there is not None and (there.version == version.sha256 or there.stage != "full"):
+        there = there.before
+    return there
 
 
 def _incumbent(version: Artefact, there: Deployment | None, own: Expert | None) -> Incumbent:
@@ -140,8 +166,7 @@ def _incumbent(version: Artefact, there: Deployment | None, own: Expert | None) 
     Args:
         own: the project's expert whose place the version is to take.
     """
-    while there is not None and (there.version == version.sha256 or there.stage != "full"):
-        there = there.before
+    there = _before(version, there)
     if there is not None:
         return Incumbent(
             name=f"the version before ({there.folder.parents[1].name})",
@@ -153,7 +178,8 @@ def _incumbent(version: Artefact, there: Deployment | None, own: Expert | None) 
     return Incumbent()
 
 
-def _licence(version: Artefact) -> str:
+def unlicensed(version: Artefact) -> str:
+    """What stands against a version whose licence nobody knows; empty for another."""
     licence = version.report.get("licence") or UNKNOWN
     if licence != UNKNOWN:
         return ""
@@ -180,12 +206,13 @@ def _stale(expert: Expert, project: Project) -> str:
     return "the project's tools changed since it learnt; train anew" if expert.is_stale(project.tools) else ""
 
 
-def _size(cases: Sequence[Sample], terms: Terms) -> str:
+def too_few(cases: int, terms: Terms) -> str:
+    """What stands against a trial of so many cases; empty when they are enough."""
     least = least_cases(terms.margin, terms.sure)
-    if len(cases) >= least:
+    if cases >= least:
         return ""
     return (
-        f"{len(cases)} held-out samples; to tell a margin of {terms.margin:.1%} with {terms.sure:.0%}"
+        f"{cases} held-out samples; to tell a margin of {terms.margin:.1%} with {terms.sure:.0%}"
         f" confidence takes {least} at least"
     )
 

@@ -4,7 +4,8 @@ Three shares are counted since a version came to its stage: what it left to the 
 corrected of what it served, and, beside another, what came out differently. Each has exact bounds (Clopper
 and Pearson 1934). Where the lower bound of one is above the limit that was stated at promotion, the version
 is rolled back; where the upper bounds of all are below, it has shown enough for the next stage. Bounds are of
-99 %, since they are looked at again and again.
+99 %, since they are looked at again and again. Of the planner it is the share of its plans that were made
+anew, or that it could not make, and the share that people corrected. What was imported is no live traffic.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from speeddial.agent import Agent
 from speeddial.calibration import Piece
 from speeddial.exchange import recorded_completion
 from speeddial.expert import Expert
@@ -22,6 +24,7 @@ from speeddial.flywheel.artefact import Artefact, named
 from speeddial.flywheel.calibrate import bound
 from speeddial.flywheel.deployment import CARD, Deployment, Deployments
 from speeddial.flywheel.gate import same
+from speeddial.flywheel.plans import made_anew
 from speeddial.flywheel.promotion import next_stage, promote, rollback
 from speeddial.messages import Status, calls_in
 from speeddial.project import Project
@@ -43,7 +46,7 @@ class Rate:
     """A share that should be small."""
 
     name: str
-    """escalated, corrected or disagreed."""
+    """escalated, corrected, disagreed or replanned."""
     bad: int
     of: int
     limit: float
@@ -110,7 +113,7 @@ def _looked_at(
     auto: bool,
     act: bool,
 ) -> Watched:
-    counts = _counted(record, there)
+    counts = _planned(record, there) if there.is_agent else _counted(record, there)
     rates = counts.rates(there)
     state, reason = _judged(there, rates)
     if state == "rolled back" and act:
@@ -164,9 +167,15 @@ class _Counts:
     """At shadow: what it would have served."""
     corrected: int = 0
     disagreed: int = 0
+    replanned: int = 0
 
     def rates(self, there: Deployment) -> tuple[Rate, ...]:
         limits = there.limits
+        if there.is_agent:
+            return (
+                Rate.counted("replanned", self.replanned, self.asked, limits.replanned),
+                Rate.counted("corrected", self.corrected, self.asked, limits.corrected),
+            )
         escalated = Rate.counted("escalated", self.asked - self.served, self.asked, limits.escalated)
         if there.stage == "shadow":
             return escalated, Rate.counted("disagreed", self.disagreed, self.served, limits.disagreed)
@@ -194,6 +203,38 @@ def _counted(record: Record, there: Deployment) -> _Counts:
     return counts
 
 
+def _planned(record: Record, there: Deployment) -> _Counts:
+    """Tasks that this version planned, in runs that began since and have ended."""
+    agent = Agent.from_card(there.folder / "agent.toml")
+    chosen = Selection(
+        since=datetime.fromisoformat(there.since), run_statuses=("done", "partial", "failed", "waiting")
+    )
+    where, parameters = chosen.where_run()
+    counts, made = _Counts(), list[list[int]]()
+    for run in record.database.read(f"SELECT id, settings FROM runs WHERE {where} ORDER BY id", parameters):
+        if json.loads(run["settings"]).get("imported"):
+            continue
+        rows = [
+            row
+            for row in record.interactions(run=run["id"], expert=agent.name, kinds=("plan",))
+            # A process that began before still plans with what it has loaded.
+            if not row.adapter or row.adapter_version == agent.version
+        ]
+        starts = [at for at, row in enumerate(rows) if row.attempt == 1 and row.parent is None]
+        for at, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+            if made_anew(rows[at]):
+                continue
+            tries = rows[at:end]
+            whole = any(row.status in (Status.EXACT, Status.CORRECTED) for row in tries)
+            counts.asked += 1
+            counts.served += whole
+            counts.replanned += not whole or (end < len(rows) and made_anew(rows[end]))
+            made.append([row.id for row in tries])
+    corrected = record.feedback.corrections(row for tries in made for row in tries)
+    counts.corrected = sum(not corrected.keys().isdisjoint(tries) for tries in made)
+    return counts
+
+
 def _exchanges(record: Record, there: Deployment) -> Iterator[tuple[Mapping[str, Any], list[InteractionRow]]]:
     """Settings and decodes of the runs that were this version's turn since it came to its stage."""
     since = Selection(workflow=WORKFLOW, since=datetime.fromisoformat(there.since))
@@ -205,7 +246,7 @@ def _exchanges(record: Record, there: Deployment) -> Iterator[tuple[Mapping[str,
     wanted = {"task": there.task, "version": there.version, "stage": there.stage}
     for row in rows:
         told = json.loads(row["settings"])
-        if wanted.items() <= told.items():
+        if wanted.items() <= told.items() and not told.get("imported"):
             yield told, list(record.interactions(run=row["id"], kinds=("model",)))
 
 
