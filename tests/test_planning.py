@@ -334,7 +334,8 @@ def test_a_planner_is_trained_through_a_stop_and_found_again(record: Record, pro
     rows = trained.report["rows"]
     assert rows["plans"] == trained.report["tasks"][0]["samples"]["train"] and rows["rehearsed"] == 9
     agent = Agent.from_card(trained.path / "agents" / "planner" / "agent.toml")
-    assert agent.adapter == trained.path / "adapter" and agent.prompt == house.agent("planner").prompt
+    assert agent.adapter is not None and agent.adapter.resolve() == trained.path / "adapter"
+    assert agent.prompt == house.agent("planner").prompt
     assert agent.version != "1" and trained.report["licence"] == "CC0-1.0"
     assert planning.train(selected, folder, house, recipe=recipe) == trained
     promote(house, Deployments(folder), trained, stage="full", gate=None)
