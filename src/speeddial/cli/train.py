@@ -154,9 +154,7 @@ def train(
         folder = record.folder / FOLDER
         if plan is None and tasks == [planning.TASK]:
             with talk().status("collecting") as status:
-                selected = planning.select(
-                    record, folder, project, rehearse=rehearse, progress=status.update
-                )
+                selected = planning.select(record, folder, project, rehearse=rehearse, progress=status.update)
         elif plan is None and tasks and tasks[0] in project.experts:
             with talk().status("collecting") as status:
                 selected = improve(record, folder, project, tasks[0], progress=status.update)
