@@ -116,6 +116,17 @@ def test_what_no_specialist_was_to_serve_is_no_escalation(record: Record) -> Non
     assert (line.calls, line.asked, line.escalated, line.baseline_calls) == (5, 0, 0, 65)
 
 
+def test_what_was_imported_did_not_come_by_the_proxy(record: Record) -> None:
+    story = Story(record)
+    story.call(served=True)
+    run = record.begin_run("weather?", workflow="proxy", settings={"imported": "openai", "conversations": []})
+    row = record.start_interaction(run, "model", model="large")
+    record.finish_interaction(row, "exact", tokens_in=400, tokens_out=20)
+    record.finish_run(run, "done")
+    found = story.counted()
+    assert found.total.calls == found.total.served == 1
+
+
 def test_an_empty_record_is_an_empty_ledger(record: Record) -> None:
     found = Story(record).counted(**PRICES)
     assert found.tasks == () and found.total.served_share is None and found.total.saved is None

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from test_promotion import tree
+from tiny import write_model
 
+from speeddial.agent import Agent
 from speeddial.errors import UserError
 from speeddial.flywheel import planning, planproof, plans
 from speeddial.flywheel.artefact import FOLDER, Artefact, made
@@ -74,13 +76,15 @@ def keep(
     step: str = "exact",
     status: str = "done",
     again: bool = False,
+    imported: bool = False,
 ) -> list[int]:
     """A run as the call path writes it; gives its plans' interactions."""
     from speeddial.plan import plan_contract, planner_messages
 
     agent, experts = project.agent("planner"), project.experts
     contract = plan_contract(experts, ())
-    run = record.begin_run(text, workflow="default", settings={"execute": True})
+    settings = {"execute": True, **({"imported": "otlp"} if imported else {})}
+    run = record.begin_run(text, workflow="default", settings=settings)
     ids = []
     for number in range(1 + again):
         failures = ["shelf: no"] if number else []
@@ -287,3 +291,53 @@ def test_a_gate_that_was_killed_asks_for_no_plan_twice(record: Record, project: 
     assert not list(folder.glob("gate-*"))
     told = asyncio.run(planproof.gate(project, new, folder, TERMS)).report["tasks"][0]
     assert told["passed"] and len(asked) == 13 and len(set(asked)) == 12
+
+
+def test_imported_runs_are_no_live_traffic(record: Record, project: Project) -> None:
+    traffic(record, project, 30)
+    Scripted.register("old", right)
+    good, deployments = version(project, record, "good", right), Deployments(record.folder / FOLDER)
+    passed = asyncio.run(planproof.gate(project, good, deployments.folder, TERMS))
+    promote(project, deployments, good, stage="full", gate=passed)
+    for number in range(20):
+        keep(record, project, f"seek {number}", plan_for(f"seek {number}"), again=True, imported=True)
+    (seen,) = watch(project, record, deployments)
+    assert (seen.asked, seen.state) == (0, "steady")
+
+
+@pytest.mark.slow
+def test_a_planner_is_trained_through_a_stop_and_found_again(record: Record, project: Project) -> None:
+    pytest.importorskip("torch")
+    base = write_model(project.root.parent / "base", max_position_embeddings=1024)
+    bases = f'bases = {{"scripted:old" = "{base}"}}\n'
+    (project.root / "pyproject.toml").write_text(SETTINGS + bases, encoding="utf-8")
+    old = project.root.parent / "old.jsonl"
+    said = [{"role": role, "content": "x"} for role in ("system", "user", "assistant")]
+    old.write_text("".join(json.dumps({"messages": said}) + "\n" for _ in range(9)), encoding="utf-8")
+    house, folder = Project.load(project.root), record.folder / FOLDER
+    traffic(record, house, 80)
+    selected = planning.select(record, folder, house, rehearse=old)
+    assert planning.select(record, folder, house, rehearse=old) == selected
+    recipe = {"steps": 2, "batch": 2, "micro_tokens": 4000, "warmup": 1, "precision": "fp32"}
+    stops = 0
+
+    def stop(told: Any) -> None:
+        nonlocal stops
+        if told.done and not stops:
+            stops += 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        planning.train(selected, folder, house, recipe=recipe, progress=stop)
+    assert not list(folder.glob("train-*"))
+    trained = planning.train(selected, folder, house, recipe=recipe, progress=stop)
+    rows = trained.report["rows"]
+    assert rows["plans"] == trained.report["tasks"][0]["samples"]["train"] and rows["rehearsed"] == 9
+    agent = Agent.from_card(trained.path / "agents" / "planner" / "agent.toml")
+    assert agent.adapter is not None and agent.adapter.resolve() == trained.path / "adapter"
+    assert agent.prompt == house.agent("planner").prompt
+    assert agent.version != "1" and trained.report["licence"] == "CC0-1.0"
+    assert planning.train(selected, folder, house, recipe=recipe) == trained
+    promote(house, Deployments(folder), trained, stage="full", gate=None)
+    there = Project.load(project.root).agent("planner")
+    assert there.adapter == project.root / "agents/planner/adapter" and there.version == agent.version

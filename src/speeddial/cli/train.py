@@ -150,24 +150,24 @@ def train(
     from speeddial.flywheel.select import improve
     from speeddial.flywheel.specialist import train as trained
 
-    whole = tasks == [planning.TASK] and plan is None
-    if whole and teacher:
-        raise UserError("the planner learns from plans alone, not from --teacher", hint="leave --teacher out")
-    if rehearse and not whole:
+    if rehearse and tasks != [planning.TASK]:
         raise UserError("--rehearse is for the planner", hint="speeddial train planner --rehearse FILE")
     with opened() as (project, record):
         folder = record.folder / FOLDER
-        if whole:
+        if plan is None and tasks == [planning.TASK]:
             with talk().status("collecting") as status:
-                chosen = planning.select(record, folder, project, rehearse=rehearse, progress=status.update)
-            with Line() as line:
-                _tell(planning.train(chosen, folder, project, progress=line.show), json)
-            return
-        if plan is None and tasks and tasks[0] in project.experts:
+                selected = planning.select(record, folder, project, rehearse=rehearse, progress=status.update)
+        elif plan is None and tasks and tasks[0] in project.experts:
             with talk().status("collecting") as status:
                 selected = improve(record, folder, project, tasks[0], progress=status.update)
         else:
             selected = newest(folder, "select") if plan is None else Artefact.open(plan)
+        if selected.parameters.get("agent"):
+            if teacher:
+                raise UserError("the planner learns from plans alone", hint="leave out --teacher")
+            with Line() as line:
+                _tell(planning.train(selected, folder, project, progress=line.show), json)
+            return
         with Line() as line:
             made = asyncio.run(
                 trained(
