@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speeddial.errors import NotFound, UserError
-from speeddial.flywheel.artefact import WORK, Artefact, ArtefactDamaged, made, newest
+from speeddial.flywheel.artefact import WORK, Artefact, ArtefactDamaged, at_work, made, newest
 from speeddial.flywheel.cluster import ROUTER, TASKS, cluster
 from speeddial.flywheel.collect import SAMPLES, collect
 from speeddial.flywheel.curate import DROPPED, KEPT, curate, sort
@@ -411,3 +411,16 @@ def test_of_a_class_with_few_texts_nothing_is_told() -> None:
     found = guesses(["a b", "c d", "e f"], ["x", "x", "y"])
     assert all(guess.own == 1 for guess in found)
     assert Counter(guess.other for guess in found) == {"": 3}
+
+
+def test_a_work_folder_is_one_process_s(tmp_path: Path) -> None:
+    with at_work(tmp_path, "train-1"):
+        with (
+            pytest.raises(UserError, match="train-1 is being made by another process"),
+            at_work(tmp_path, "train-1"),
+        ):
+            pytest.fail("two at once")
+        with at_work(tmp_path, "train-2"):
+            pass
+    with at_work(tmp_path, "train-1"):
+        pass

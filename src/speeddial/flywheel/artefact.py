@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,6 +158,29 @@ def made(
     finally:
         lock.release()
     return artefact
+
+
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[None]:
+    """Hold a work folder, so that no other process trains in it.
+
+    Args:
+        folder: of all artefacts.
+        name: of the work folder.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    (folder / WORK).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(folder, f"{name}.work", 0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"{name} is being made by another process", hint="wait until it has ended") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock(folder: Path, name: str, timeout: float = -1) -> FileLock:

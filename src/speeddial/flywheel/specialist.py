@@ -21,7 +21,7 @@ from typing import Any
 
 from speeddial.errors import NotFound, UserError
 from speeddial.expert import Expert
-from speeddial.flywheel.artefact import WORK, Artefact, made, name_of
+from speeddial.flywheel.artefact import WORK, Artefact, at_work, made, name_of
 from speeddial.flywheel.artefact import named as artefact_named
 from speeddial.flywheel.candidate import EMBEDDED, Budget, Candidate, named
 from speeddial.flywheel.curate import KEPT
@@ -116,75 +116,76 @@ async def train(
         "minutes": budget.max_minutes,
     }
     work = folder / WORK / name_of("train", inputs, parameters)
-    if not (folder / work.name).is_dir():
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        samples = samples_of(selected, folder)
-        form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
-        if not own and form.lexicon:
-            form.lexicon.write(work / LEXICON)
-        times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, chosen)
-        rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
-        chosen = {"epochs": one.passes / (1 + times), **chosen}
-        progress(Told(stage="train", detail=one.name))
-        weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
-        trained = train_candidate(
-            work / ROWS,
-            weights,
-            one,
-            chosen,
-            budget.max_minutes,
-            plan["licence"],
-            progress,
-            scored.file(SCORES) if scored else None,
-        )
-        cards = write_experts(work / EXPERTS, tasks, form, one, trained, own)
-        answered = await answers(
-            work / ANSWERS,
-            project,
-            cards[0],
-            _to_calibrate(plan, tasks, samples),
-            lambda done, of: progress(Told(stage="calibrate", done=done, of=of)),
-        )
-        outcome = calibrate(cards, answered, project, work / ANSWERS)
+    with at_work(folder, work.name):
+        if not (folder / work.name).is_dir():
+            work.mkdir(mode=0o700, parents=True, exist_ok=True)
+            samples = samples_of(selected, folder)
+            form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+            if not own and form.lexicon:
+                form.lexicon.write(work / LEXICON)
+            times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, chosen)
+            rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
+            chosen = {"epochs": one.passes / (1 + times), **chosen}
+            progress(Told(stage="train", detail=one.name))
+            weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
+            trained = train_candidate(
+                work / ROWS,
+                weights,
+                one,
+                chosen,
+                budget.max_minutes,
+                plan["licence"],
+                progress,
+                scored.file(SCORES) if scored else None,
+            )
+            cards = write_experts(work / EXPERTS, tasks, form, one, trained, own)
+            answered = await answers(
+                work / ANSWERS,
+                project,
+                cards[0],
+                _to_calibrate(plan, tasks, samples),
+                lambda done, of: progress(Told(stage="calibrate", done=done, of=of)),
+            )
+            outcome = calibrate(cards, answered, project, work / ANSWERS)
 
-    def make(draft: Path) -> Mapping[str, Any]:
-        shutil.copytree(weights, draft / weights.name)
-        shutil.copytree(work / EXPERTS, draft / EXPERTS)
-        if (work / LEXICON).is_file():
-            shutil.copy(work / LEXICON, draft / LEXICON)
-        shutil.copy(weights / TRAINING, draft / TRAINING)
-        licence = both(one.licence, plan["licence"]) if one.licence else plan["licence"]
-        if scored:
-            licence = both(licence, scored.report["licence"])
-        report = {
-            "candidate": one.as_dict(),
-            "tasks": [
-                {
-                    "task": row["task"],
-                    "expert": row["expert"],
-                    "tools": row["tools"],
-                    "samples": {part: len(row[part]) for part in ("train", "calibrate", "test")},
-                }
-                for row in tasks
-            ],
-            "rows": rows,
-            "teacher": {**scored.report, "share": trained["teacher"]["share"]} if scored else None,
-            "parameters": trained.get("parameters") or one.parameters,
-            "tokens": trained["tokens"],
-            "seconds": trained["seconds"],
-            "steps": trained["steps"],
-            "epochs": trained["epochs"],
-            "loss": trained["loss"][-1][1] if trained["loss"] else None,
-            "memory_gib": trained["memory_gib"],
-            "licence": licence,
-            "calibration": outcome,
-        }
-        (draft / "MODEL_CARD.md").write_text(model_card(report, trained), encoding="utf-8")
-        return report
+        def make(draft: Path) -> Mapping[str, Any]:
+            shutil.copytree(weights, draft / weights.name)
+            shutil.copytree(work / EXPERTS, draft / EXPERTS)
+            if (work / LEXICON).is_file():
+                shutil.copy(work / LEXICON, draft / LEXICON)
+            shutil.copy(weights / TRAINING, draft / TRAINING)
+            licence = both(one.licence, plan["licence"]) if one.licence else plan["licence"]
+            if scored:
+                licence = both(licence, scored.report["licence"])
+            report = {
+                "candidate": one.as_dict(),
+                "tasks": [
+                    {
+                        "task": row["task"],
+                        "expert": row["expert"],
+                        "tools": row["tools"],
+                        "samples": {part: len(row[part]) for part in ("train", "calibrate", "test")},
+                    }
+                    for row in tasks
+                ],
+                "rows": rows,
+                "teacher": {**scored.report, "share": trained["teacher"]["share"]} if scored else None,
+                "parameters": trained.get("parameters") or one.parameters,
+                "tokens": trained["tokens"],
+                "seconds": trained["seconds"],
+                "steps": trained["steps"],
+                "epochs": trained["epochs"],
+                "loss": trained["loss"][-1][1] if trained["loss"] else None,
+                "memory_gib": trained["memory_gib"],
+                "licence": licence,
+                "calibration": outcome,
+            }
+            (draft / "MODEL_CARD.md").write_text(model_card(report, trained), encoding="utf-8")
+            return report
 
-    version = made(folder, "train", inputs, parameters, make)
-    shutil.rmtree(work, ignore_errors=True)
-    return version
+        version = made(folder, "train", inputs, parameters, make)
+        shutil.rmtree(work, ignore_errors=True)
+        return version
 
 
 def _candidate(rows: Sequence[Mapping[str, Any]], name: str, teacher: str) -> Candidate:

@@ -30,6 +30,8 @@ Resume = Literal["auto", "must", "never"]
 CHECKPOINT = "checkpoint.pt"
 REPORT = "training.json"
 FORMAT = 1
+CHECKPOINT_SECONDS = 30.0
+"""Where a step takes seconds, those between two checkpoints are too many to lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class Trainer:
             max_minutes: the stage ends after that many minutes of training; the next call goes on.
             fit_minutes: when not 0, a schedule too long for that many minutes is cut to end in time, by the
                 speed measured during warm-up; training.json then names the `steps` for an exact repetition.
-            checkpoint_every: steps between checkpoints.
+            checkpoint_every: steps between checkpoints at most; there is one every half minute too.
             report_every: steps between calls of `progress`.
             resume: "auto" goes on from a checkpoint of the same identity, else starts anew; "must" fails
                 without one; "never" starts anew.
@@ -237,7 +239,7 @@ class Trainer:
         began, before = time.monotonic(), state.seconds
         measured: list[float] = []
         summed = learnt = seen = 0
-        mark = began
+        mark = kept = began
         batches = self._batches(state.step)
         assert state.losses is not None
         while state.step < state.steps:
@@ -265,8 +267,9 @@ class Trainer:
                 mark = now
             if now - began > max_minutes * 60 and state.step < state.steps:
                 break
-            if state.step % checkpoint_every == 0:
+            if state.step % checkpoint_every == 0 or now - kept > CHECKPOINT_SECONDS:
                 self._keep()
+                kept = now
         finished = state.step >= state.steps
         self._keep()
         self.learner.save(self.out)
