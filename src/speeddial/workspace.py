@@ -30,7 +30,7 @@ def slug(name: str, *, longest: int = 60) -> str:
     plain = unicodedata.normalize("NFC", name).casefold()
     parted = re.sub(r"[\W_]+", "-", plain, flags=re.UNICODE).strip("-")
     while len(parted.encode()) > longest:
-        parted = parted[:-1]
+        parted = parted[:-1].rstrip("-")
     if not parted:
         raise ToolError(f"{name!r} is no name: give one with letters or digits")
     return parted
