@@ -18,7 +18,9 @@ from speeddial.values import Phrase, Text
 from speeddial.workspace import inside, locked
 
 FOLDER = "drafts"
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]]+@[^\s@<>,;:\"()\[\]]+")
+# Printable ASCII alone: of other letters in front of the @ the standard library makes no address.
+_ATOM = r"[!#$%&'*+/=?^_`{|}~\w-]+"
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[\w-]+(?:\.[\w-]+)*", re.ASCII)
 
 
 class Draft(BaseModel):
