@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from speeddial import Desk
 from speeddial.calibration import MEASURES, Calibration, Piece, last_value, least, mean, product, worst_value
 from speeddial.errors import ProjectError, UserError
-from speeddial.flywheel.calibrate import METHODS, Answered, auroc, bound, calibrated, ece, fit, plot, save
+from speeddial.flywheel.calibrate import (
+    METHODS,
+    Answered,
+    auroc,
+    bound,
+    calibrated,
+    ece,
+    expected,
+    fit,
+    plot,
+    proven,
+    save,
+)
 from speeddial.models.model import Token
 from speeddial.models.scripted import Scripted
 
@@ -108,6 +120,31 @@ def test_every_case_is_held_out_once(tmp_path: Path) -> None:
     path, picture = save(outcome, tmp_path)
     assert Calibration.read(path) == made
     assert picture.read_text(encoding="utf-8") == plot(outcome.held_out)
+
+
+@pytest.mark.parametrize(
+    ("right", "taken", "holds"),
+    [(995, 1000, True), (994, 1000, False), (149, 149, True), (148, 148, False), (0, 0, False)],
+)
+def test_half_the_mistakes_are_expected_and_twice_as_many_ruled_out(
+    right: int, taken: int, holds: bool
+) -> None:
+    assert expected(right, taken, 0.99) is holds
+    assert not proven(right, taken, 0.99)
+
+
+def test_odd_labels_leave_a_threshold(tmp_path: Path) -> None:
+    data = tmp_path / "cases.jsonl"
+    data.write_text("{}\n", encoding="utf-8")
+    sure = [Answered((Piece("x", 0.95 + number * 4e-5),), number % 300 != 0) for number in range(1000)]
+    doubtful = [Answered((Piece("x", number * 9e-4),), number % 2 == 0) for number in range(1000)]
+    found = {
+        holds: calibrated([*sure, *doubtful], model="m", adapter=None, data=data, holds=holds)
+        for holds in (proven, expected)
+    }
+    strict, usual = (found[holds].calibration.targets[-1] for holds in (proven, expected))
+    assert strict.threshold is None or (usual.threshold or 1) <= strict.threshold
+    assert usual.coverage > max(0.4, strict.coverage) and usual.right / usual.taken > 0.99
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,8 @@ SURE = 0.95
 PLOT = "reliability.svg"
 
 Floats = npt.NDArray[np.float64]
+Holds = Callable[[int, int, float], bool]
+"""Of the number of right answers, of all that are taken, and a precision: whether it holds."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,29 @@ class Outcome:
     """Confidence from the other half's fit, and right or wrong, of each case."""
 
 
+def proven(right: int, taken: int, precision: float) -> bool:
+    """Whether the exact bound of what was taken is the precision: for labels that people have read."""
+    return bound(right, taken) >= precision
+
+
+def expected(right: int, taken: int, precision: float) -> bool:
+    """Whether half the mistakes that a precision allows were seen, and twice as many are ruled out.
+
+    For labels that a model gave. One or two in a hundred are odd, so 99 % is never `proven` of them: that
+    takes 299 right answers in a row.
+    """
+    allowed = 1 - precision
+    return right >= (1 - allowed / 2) * taken and bound(right, taken) >= 1 - 2 * allowed
+
+
 def calibrated(
-    answers: Sequence[Answered], *, model: str, adapter: Path | None, data: Path, seed: int = 7
+    answers: Sequence[Answered],
+    *,
+    model: str,
+    adapter: Path | None,
+    data: Path,
+    holds: Holds = proven,
+    seed: int = 7,
 ) -> Outcome:
     """Choose, fit and measure.
 
@@ -75,6 +98,7 @@ def calibrated(
         answers: of an evaluation of this expert alone.
         model, adapter: that gave them.
         data: the file of the cases, for provenance.
+        holds: what a threshold must satisfy on the half that it is set on.
         seed: of the halves.
 
     Raises:
@@ -94,7 +118,7 @@ def calibrated(
                 f"all {len(half)} answers of one half are {'right' if half[0].right else 'wrong'}",
                 hint="give more cases, harder or easier",
             )
-    held_out = [_fit_and_hold(halves[0], halves[1]), _fit_and_hold(halves[1], halves[0])]
+    held_out = [_fit_and_hold(halves[0], halves[1], holds), _fit_and_hold(halves[1], halves[0], holds)]
     sure = np.concatenate([part.sure for part in held_out])
     known = np.concatenate([part.right for part in held_out])
     mean = np.concatenate([_scores("mean", half) for half in reversed(halves)])
@@ -115,7 +139,7 @@ def calibrated(
         final.measure,
         final.method,
         final.parameters,
-        tuple(_target(precision, final, told, held_out) for precision in PRECISIONS),
+        tuple(_target(precision, final, told, held_out, holds) for precision in PRECISIONS),
         about,
     )
     right = _rights(told)
@@ -146,10 +170,10 @@ def _fitted(answers: Sequence[Answered]) -> Calibration:
     return Calibration("", "", measure, method, fit(method, scores[measure], right))
 
 
-def _fit_and_hold(fitting: Sequence[Answered], other: Sequence[Answered]) -> _HeldOut:
+def _fit_and_hold(fitting: Sequence[Answered], other: Sequence[Answered], holds: Holds) -> _HeldOut:
     fitted = _fitted(fitting)
     own = _chances(fitted, fitting)
-    thresholds = tuple(_threshold(precision, own, _rights(fitting)) for precision in PRECISIONS)
+    thresholds = tuple(_threshold(precision, own, _rights(fitting), holds) for precision in PRECISIONS)
     return _HeldOut(_chances(fitted, other), _rights(other), thresholds)
 
 
@@ -218,20 +242,24 @@ def _binomial(cases: int, number: int, share: float) -> float:
     return math.exp(ways + number * math.log(share) + (cases - number) * math.log1p(-share))
 
 
-def _threshold(precision: float, sure: Floats, right: npt.NDArray[np.bool_]) -> float | None:
-    """The lowest confidence from which on the precision holds with its exact bound; None where none does."""
+def _threshold(precision: float, sure: Floats, right: npt.NDArray[np.bool_], holds: Holds) -> float | None:
+    """The lowest confidence from which on the precision holds; None where none does."""
     for candidate in sorted(set(sure.tolist())):
         taken = sure >= candidate
-        if bound(int(right[taken].sum()), int(taken.sum())) >= precision:
+        if holds(int(right[taken].sum()), int(taken.sum()), precision):
             return float(candidate)
     return None
 
 
 def _target(
-    precision: float, final: Calibration, answers: Sequence[Answered], held_out: Sequence[_HeldOut]
+    precision: float,
+    final: Calibration,
+    answers: Sequence[Answered],
+    held_out: Sequence[_HeldOut],
+    holds: Holds,
 ) -> Target:
     """The threshold from all cases, and what thresholds from one half do on the other."""
-    threshold = _threshold(precision, _chances(final, answers), _rights(answers))
+    threshold = _threshold(precision, _chances(final, answers), _rights(answers), holds)
     place = PRECISIONS.index(precision)
     rights = count = 0
     for part in held_out:

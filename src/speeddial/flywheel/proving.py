@@ -13,7 +13,7 @@ from speeddial.calibration import FILE, Piece
 from speeddial.errors import UserError
 from speeddial.exchange import recorded_completion
 from speeddial.expert import Expert
-from speeddial.flywheel.calibrate import Answered, calibrated
+from speeddial.flywheel.calibrate import Answered, calibrated, expected
 from speeddial.flywheel.evaluate import alone
 from speeddial.flywheel.sample import Sample
 from speeddial.flywheel.versioncard import with_values
@@ -24,7 +24,7 @@ from speeddial.record import Record
 from speeddial.run import Runner
 
 PRECISION = 0.99
-"""At which a version answers by itself: its threshold is the least confidence of which that was shown."""
+"""At which a version answers by itself: its threshold is the least confidence at which that is `expected`."""
 
 
 def spread(ids: Iterable[str], most: int) -> list[str]:
@@ -89,7 +89,7 @@ def calibrate(
     """Every expert's calibration and threshold; what came of it.
 
     All of a version's experts have one calibration: they share their weights and their tools, and one task
-    alone rarely has the 300 samples without a wrong answer that 99 % take.
+    alone rarely has the hundreds of samples that 99 % take.
 
     Args:
         file: with the answers, for provenance.
@@ -102,6 +102,7 @@ def calibrate(
             model=expert.calibrated_as(project.model_of(expert)),
             adapter=expert.trained,
             data=file,
+            holds=expected,
         ).calibration
     except UserError as error:
         # Too few answers, or all of them wrong: nothing says when it is right, so it serves nothing.

@@ -1,5 +1,5 @@
 // Full-text search across the record, with what was found marked.
-import { html, useEffect, useRef, useState } from "./lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./lib.js";
 import { get } from "./api.js";
 import { SearchField } from "./filters.js";
 import { plural, visible, when } from "./format.js";
@@ -26,7 +26,8 @@ export function Search({ query }) {
     if (q) load();
     else setFound({ hits: [], next: null, loading: false, error: null, q: null });
   }, [q]);
-  useEffect(() => box.current.focus(), []);
+  // Before it is painted: who sees the view may type at once.
+  useLayoutEffect(() => box.current.focus(), []);
   const at = useLinkKeys("Search", found.hits.map((hit) => [["run", hit.run], { span: hit.interaction ?? "" }]), [
     ["/", "search", () => box.current.focus()],
   ]);
