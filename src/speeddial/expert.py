@@ -59,6 +59,8 @@ class Expert:
     calls: str = "one"
     """``one`` call answers a request, or ``several``: then tools may be given with it, those that fit it best
     stand above it, and a question for a missing argument is an answer too."""
+    grounded: bool = False
+    """Whether its calls hold only what the request says, see `speeddial.grounding`."""
     needs_file: bool = False
     needs: tuple[str, ...] = ()
     """Kinds of `speeddial.given` without which it cannot be phoned."""
@@ -105,6 +107,7 @@ class Expert:
             threshold=card.number("threshold", 0.0, at_most=1.0),
             calibration=Calibration.read(folder / FILE) if (folder / FILE).is_file() else None,
             calls=card.choice("calls", CALLS, CALLS[0]),
+            grounded=card.flag("grounded", False),
             needs_file=card.flag("needs_file", False),
             needs=card.choices("needs", tuple(GIVEN)),
             accepts=card.choices("accepts", RESULT_KINDS),

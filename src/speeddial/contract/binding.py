@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from speeddial.contract.check import check
 from speeddial.contract.copied import cut
 from speeddial.contract.jsontext import write_json
 from speeddial.contract.schemas import (
@@ -18,7 +19,7 @@ from speeddial.contract.schemas import (
     rewrite,
     subschemas,
 )
-from speeddial.contract.source import REQUEST
+from speeddial.contract.source import REQUEST, Value
 
 
 def bindable_parts(schema: Schema) -> frozenset[int]:
@@ -98,7 +99,7 @@ def copies(schema: Schema, parts: Collection[int]) -> tuple[Copy, ...] | None:
 
 def bind(
     schema: Schema,
-    given: Mapping[str, tuple[str, ...] | None],
+    given: Mapping[str, tuple[Value, ...] | None],
     bound: Bound,
     parts: Collection[int] | None = None,
 ) -> Schema | bool:
@@ -123,8 +124,7 @@ def bind(
         if inner.get(EXCLUDED) in given and given[inner[EXCLUDED]]:
             inner = {**inner, "not": {"enum": list(given[inner[EXCLUDED]] or ())}}
         if ONE_OF in inner and "enum" in inner:
-            gone = inner.get("not", {}).get("enum", ())
-            inner["enum"] = [value for value in inner["enum"] if value not in gone]
+            inner["enum"] = [value for value in inner["enum"] if not check(value, inner, inner)]
         if inner.keys() & {ONE_OF, EXCLUDED}:
             bound.chosen.append(write_json([inner.get("enum"), inner.get("not")]))
         if ONE_OF in inner and inner.get("enum") == []:
@@ -135,18 +135,20 @@ def bind(
     return result
 
 
-def texts_for(sources: Sequence[str], given: Mapping[str, tuple[str, ...] | None]) -> tuple[str, ...] | None:
+def texts_for(
+    sources: Sequence[str], given: Mapping[str, tuple[Value, ...] | None]
+) -> tuple[str, ...] | None:
     """The texts that a string copied from these sources is held to; None where any string is admitted."""
     known: list[str] = []
     for source in sources:
         texts = given[source]
         if texts is None:
             return None
-        known += texts
+        known += map(str, texts)
     return tuple(known) if any(cut(text) for text in known) else None
 
 
-def _copied(inner: Schema, given: Mapping[str, tuple[str, ...] | None]) -> Schema:
+def _copied(inner: Schema, given: Mapping[str, tuple[Value, ...] | None]) -> Schema:
     known = texts_for(_names(inner), given)
     if known is None:
         return inner

@@ -26,7 +26,7 @@ from speeddial.contract.kinds import Kind
 from speeddial.contract.lark import LarkGrammar
 from speeddial.contract.pythontypes import Builder, type_name
 from speeddial.contract.schemas import Schema, hash_of, subschemas
-from speeddial.contract.source import REQUEST, Source, given_by
+from speeddial.contract.source import REQUEST, Source, Value, given_by
 from speeddial.errors import ContractViolation, DefinitionError, Problem
 
 _MOST_SKELETONS = 64
@@ -143,6 +143,24 @@ class Contract:
             contract._also = normal
         return contract
 
+    def narrowed(self, schema: Schema, sources: Mapping[str, Source]) -> Contract:
+        """This contract with a tighter schema; what it checks besides stays.
+
+        Args:
+            schema: whatever fits it fits `full_schema`.
+            sources: what it names, beside those that are known.
+        """
+        other = Contract(
+            schema,
+            name=self.name,
+            kind=self._kind,
+            python_type=self.python_type,
+            after=self.noted,
+            sources={**self.sources, **sources},
+        )
+        other._also = self._also
+        return other
+
     def bound(self, request: str = "", context: Any = None) -> Contract:
         """This contract for one call: copied strings held to their texts, choices to those of the call.
 
@@ -159,7 +177,7 @@ class Contract:
         if not self._bindable_parts:
             return self
         given = {name: given_by(source, context) for name, source in self.sources.items()}
-        texts = {REQUEST: (request,) if request else None, **given}
+        texts: dict[str, tuple[Value, ...] | None] = {REQUEST: (request,) if request else None, **given}
         held = Bound()
         full: Schema | bool | Callable[[], Schema]
         if self._copies is not None:
@@ -189,7 +207,20 @@ class Contract:
         other.held = held
         return other
 
-    def _filled(self, texts: Mapping[str, tuple[str, ...] | None]) -> Schema:
+    def lacking(self, context: Any) -> tuple[str, ...]:
+        """The required keys of an object for which a call has nothing to choose from.
+
+        Args:
+            context: what sources are called with.
+        """
+        given = {name: given_by(source, context) for name, source in self.sources.items()}
+        # Where the texts of copied strings do not count, any text will do.
+        texts = {REQUEST: None, **given}
+        parts = self.full_schema.get("properties", {})
+        required = [key for key in self.full_schema.get("required", ()) if key in parts]
+        return tuple(key for key in required if bind(parts[key], texts, Bound()) is False)
+
+    def _filled(self, texts: Mapping[str, tuple[Value, ...] | None]) -> Schema:
         full = bind(self.full_schema, texts, Bound(), self._bindable_parts)
         assert isinstance(full, dict), "a copied string has no choices to run out of"
         return full

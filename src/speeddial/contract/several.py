@@ -6,8 +6,9 @@ call would cost five tokens of every answer (15 become 20 for a tool with one ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from speeddial.contract.calls import REFUSAL, CallsContract
@@ -28,16 +29,23 @@ class SeveralCallsContract(CallsContract):
     `parse` and `load` give a `ToolCall` for one call, question or refusal, and `ToolCalls` for several.
 
     Args:
-        tools: the contract of each tool's arguments.
+        tools: the contract of each tool's arguments; the question's, unless it is to be made of theirs.
+        lacking: tools that cannot be called here, with the required arguments that are to be asked for.
 
     Attributes:
-        tools: those, the question's (where any tool has a required argument) and the refusal's.
+        tools: those that can be called, the question's (where any tool has a required argument) and the
+            refusal's.
     """
 
-    def __init__(self, tools: Mapping[str, Contract]) -> None:
-        called = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
+    def __init__(
+        self, tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        known = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
+        called = {name: contract for name, contract in known.items() if name not in lacking}
         said = {REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)}
-        if question := _question(called):
+        if ASK in tools:
+            said = {ASK: tools[ASK], **said}
+        elif question := _question(known, lacking):
             said = {ASK: Contract.from_schema(question, name=ASK), **said}
         super().__init__({**called, **said})
         self._called = called
@@ -104,11 +112,14 @@ class SeveralCallsContract(CallsContract):
         return "Reply with " + ",\n".join(forms)
 
 
-def several_calls(tools: Mapping[str, Contract]) -> SeveralCallsContract:
+def several_calls(
+    tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> SeveralCallsContract:
     """The contract of one or several calls of `tools`, a typed question or a typed refusal.
 
     Args:
         tools: tool name to the contract of its arguments, in the order that prompts show.
+        lacking: those that can only be asked about, with the required arguments that nothing is known of.
 
     Raises:
         DefinitionError: no tools, or a tool called like the question or the refusal.
@@ -118,15 +129,15 @@ def several_calls(tools: Mapping[str, Contract]) -> SeveralCallsContract:
     for name in (ASK, REFUSE):
         if name in tools:
             raise DefinitionError(f"a tool is named {name!r}, as a typed answer is", hint="rename the tool")
-    return SeveralCallsContract(tools)
+    return SeveralCallsContract(tools, lacking)
 
 
-def _question(tools: Mapping[str, Contract]) -> Schema | None:
+def _question(tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]]) -> Schema | None:
     """Arguments of the typed question: a tool, one of its required arguments, and words for a person."""
     text = {"type": "string", "minLength": 1, "maxLength": _LONGEST_QUESTION}
     branches = []
     for name, contract in tools.items():
-        if required := contract.full_schema.get("required"):
+        if required := lacking.get(name) or contract.full_schema.get("required"):
             argument = {"type": "string", "enum": list(required)}
             branches.append(_closed({"tool": {"const": name}, "argument": argument, "question": text}))
     if not branches:

@@ -51,7 +51,12 @@ def as_number(phrase: str) -> Decimal:
 
 def numbers_in(text: str) -> list[str]:
     """The phrases of a text that `as_number` reads, each once, in order."""
-    return list(dict.fromkeys(found[0] for found in _FOUND.finditer(text)))
+    return list(dict.fromkeys(numbers_found(text)))
+
+
+def numbers_found(text: str) -> list[str]:
+    """The phrases of a text that `as_number` reads, as often as they stand there."""
+    return [found[0] for found in _FOUND.finditer(text)]
 
 
 def _plain(written: str) -> str:

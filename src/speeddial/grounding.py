@@ -1,0 +1,132 @@
+"""Grounding: arguments held to what a request says, of tools that say nothing of it themselves.
+
+A small model fills in what is missing ("water the roses" for a minute, a flight for 1). Held to the request,
+a string is copied from it, or is a day or a time that it says; a number is one that it says. Where it says
+none, an optional argument is left out, and a tool that requires it can only be asked about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from speeddial.contract import Contract
+from speeddial.contract.schemas import COPIED, ONE_OF, Schema, rewrite
+from speeddial.contract.source import name_of
+from speeddial.tool import ToolContext
+from speeddial.values.found import KINDS, phrases
+from speeddial.values.numbers import as_number, numbers_found
+
+_OWN = frozenset({"enum", "const", "format", "pattern", "x-copied", "x-one-of", "x-excluded"})
+"""Keywords of a schema that says by itself which values there are."""
+_COUNTS = {"once": 1, "single": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "double": 2, "dozen": 12}
+_SHARES = {"half": "0.5", "quarter": "0.25", "third": "0.333"}
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?(?:%|per ?cent\b)")
+_NUMERALS = re.compile(r"(?i)\b(?:{})\b".format("|".join([*_COUNTS, *_SHARES])))
+
+
+@lru_cache(maxsize=1024)
+def grounded(contract: Contract) -> Contract:
+    """A tool's contract whose free strings and numbers are taken from the request when it is bound."""
+
+    def held(inner: Schema, path: str) -> Any:
+        kind = inner.get("type")
+        if not _OWN.isdisjoint(inner):
+            return inner
+        if kind in ("integer", "number"):
+            return {**inner, ONE_OF: name_of(whole_numbers_said if kind == "integer" else numbers_said)}
+        if kind == "string":
+            return {"anyOf": [{**inner, COPIED: True}, {**inner, ONE_OF: name_of(days_and_times_said)}]}
+        return inner
+
+    sources = (whole_numbers_said, numbers_said, days_and_times_said)
+    return contract.narrowed(
+        rewrite(contract.full_schema, held), {name_of(source): source for source in sources}
+    )
+
+
+def lacking(contract: Contract, context: ToolContext) -> tuple[str, ...]:
+    """Required arguments of a grounded contract that the request cannot give.
+
+    Of some it says nothing of their kind. Where it says fewer numbers than are required, those lack whose
+    names it does not say either.
+    """
+    found = contract.lacking(context)
+    if found or context.references:
+        return found
+    parts = contract.full_schema.get("properties", {})
+    numbers = {
+        name: _required_numbers(parts.get(name, {})) for name in contract.full_schema.get("required", ())
+    }
+    if sum(numbers.values()) <= len(list(_numbers(context.request, context.now))):
+        return ()
+    wanted = [name for name, count in numbers.items() if count]
+    said = set(re.findall(r"\w+", context.request.lower()))
+    return tuple(name for name in wanted if said.isdisjoint(_words(name))) or tuple(wanted)
+
+
+def _words(name: str) -> list[str]:
+    """Those of an argument's name, "baseLength" and "base_length" alike."""
+    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def _required_numbers(schema: Schema) -> int:
+    if schema.get(ONE_OF) in (numbers_said.__name__, whole_numbers_said.__name__):
+        return 1
+    parts = schema.get("properties", {})
+    return sum(_required_numbers(parts.get(name, {})) for name in schema.get("required", ()))
+
+
+def numbers_said(context: ToolContext) -> tuple[int | float, ...] | None:
+    """Every number that the request says, in digits or words; None where results of earlier steps count."""
+    if context.references:
+        return None
+    found = dict.fromkeys(_numbers(context.request, context.now))
+    return tuple(int(number) if number == int(number) else float(number) for number in found)
+
+
+def whole_numbers_said(context: ToolContext) -> tuple[int | float, ...] | None:
+    """Those of `numbers_said` that are whole."""
+    found = numbers_said(context)
+    return None if found is None else tuple(number for number in found if isinstance(number, int))
+
+
+def days_and_times_said(context: ToolContext) -> tuple[str, ...] | None:
+    """Days and times of the request as ISO 8601 writes them, which tools mostly ask for."""
+    if context.references:
+        return None
+    text, now = context.request, context.now
+    days = [str(KINDS["date"].read(phrase, now)) for phrase in phrases("date", text, now)]
+    clocks = [KINDS["time"].read(phrase, now) for phrase in phrases("time", text, now)]
+    return tuple(dict.fromkeys([*days, *(_clock(clock) for clock in clocks)]))
+
+
+def _clock(clock: object) -> str:
+    assert isinstance(clock, time)
+    return clock.isoformat("auto" if clock.second else "minutes")
+
+
+def _numbers(text: str, now: datetime) -> Iterator[Decimal]:
+    """Each number of a text as often as it is said; a share of a hundred in both forms."""
+    for phrase in (*phrases("date", text, now), *phrases("time", text, now)):
+        text = text.replace(phrase, " ")
+    for found in numbers_found(text):
+        yield from _read(found)
+    for numeral in _NUMERALS.finditer(text):
+        word = numeral[0].lower()
+        yield Decimal(_COUNTS.get(word) or _SHARES[word])
+    yield from (Decimal(found[1]) / 100 for found in _PERCENT.finditer(text))
+
+
+def _read(phrase: str) -> Iterator[Decimal]:
+    """The number of a phrase, or of each of its words where they make none ("five twelve")."""
+    try:
+        yield as_number(phrase)
+    except ValueError:
+        words = phrase.replace("-", " ").split()
+        for word in words if len(words) > 1 else ():
+            yield from _read(word)

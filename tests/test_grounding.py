@@ -1,0 +1,212 @@
+"""Grounding: what a request does not say is in no call, and what it lacks is asked for."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_strategies import accepts, walk
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speeddial import tool
+from speeddial.contract import CallsContract, several_calls
+from speeddial.contract.copied import is_span
+from speeddial.definition import tool_of
+from speeddial.errors import ContractViolation, DefinitionError
+from speeddial.expert import Expert
+from speeddial.grounding import days_and_times_said, grounded, lacking, numbers_said, whole_numbers_said
+from speeddial.messages import ToolCall, ToolCalls
+from speeddial.prepared import prepare
+from speeddial.tool import ToolContext
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+WATER = {
+    "name": "water",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "zone": {"type": "string"},
+            "minutes": {"type": "integer", "minimum": 1, "maximum": 120},
+            "strength": {"type": "number"},
+            "days": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            "mode": {"type": "string", "enum": ["drip", "spray"]},
+        },
+        "required": ["zone", "minutes"],
+    },
+}
+AREA = {
+    "name": "area",
+    "parameters": {
+        "type": "object",
+        "properties": {"base": {"type": "number"}, "sideHeight": {"type": "number"}},
+        "required": ["base", "sideHeight"],
+    },
+}
+PLACE = {
+    "name": "place",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "at": {
+                "type": "object",
+                "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
+                "required": ["x", "y"],
+            },
+        },
+        "required": ["at"],
+    },
+}
+
+
+def context(request: str, **more: Any) -> ToolContext:
+    return ToolContext(Path.cwd(), {}, NOW, "key", request=request, **more)
+
+
+def bound(request: str, *definitions: dict[str, Any]) -> CallsContract:
+    held = {item["name"]: grounded(tool_of(item).contract) for item in definitions}
+    asked = context(request)
+    gone = {name: short for name, one in held.items() if (short := lacking(one, asked))}
+    return several_calls(held, gone).bound(request, asked)
+
+
+@pytest.mark.parametrize(
+    ("request_", "numbers", "texts"),
+    [
+        ("Transfer 2,619.68 pounds to Mia", [2619.68], []),
+        ("twelve days from September 30, 2025", [12], ["2025-09-30"]),
+        ("a circle at (-15.4, 7)", [-15.4, 7], []),
+        ("on 26 August 2026 at 7 pm for a couple", [2], ["2026-08-26", "19:00"]),
+        ("a tip of 15% and half an hour", [15, 0.5, 0.15], []),
+        ("water the roses", [], []),
+    ],
+)
+def test_what_a_request_says(request_: str, numbers: list[float], texts: list[str]) -> None:
+    said = context(request_)
+    assert list(numbers_said(said) or ()) == numbers
+    assert list(whole_numbers_said(said) or ()) == [number for number in numbers if isinstance(number, int)]
+    assert list(days_and_times_said(said) or ()) == texts
+
+
+def test_a_number_that_is_not_said_is_in_no_call() -> None:
+    calls = bound("water the hedge for five minutes on 26 August 2026", WATER)
+    right = '{"name":"water","arguments":{"zone":"hedge","minutes":5,"days":["2026-08-26"]}}'
+    assert accepts(calls, right) and isinstance(calls.parse(right), ToolCall)
+    for wrong in (
+        right.replace("5", "6"),
+        right.replace("hedge", "hedges"),
+        right.replace("2026-08-26", "2026-08-27"),
+        right.replace('"days"', '"strength":5,"days"').replace('"minutes":5', '"minutes":50'),
+    ):
+        assert not accepts(calls, wrong)
+        with pytest.raises(ContractViolation):
+            calls.parse(wrong)
+    assert accepts(calls, right.replace('["2026-08-26"]', '["26 August 2026"]')), "as it is said, too"
+
+
+def test_an_optional_number_that_is_not_said_is_left_out() -> None:
+    free = {
+        "name": "find",
+        "parameters": {"properties": {"what": {"type": "string"}, "most": {"type": "integer"}}},
+    }
+    calls = bound("books about chess", free)
+    assert accepts(calls, '{"name":"find","arguments":{"what":"chess"}}')
+    assert not accepts(calls, '{"name":"find","arguments":{"what":"chess","most":1}}')
+
+
+def test_a_tool_that_lacks_a_number_can_only_be_asked_about() -> None:
+    calls = bound("water the roses", WATER, PLACE)
+    question = '{"name":"ask","arguments":{"tool":"water","argument":"minutes","question":"For how long?"}}'
+    assert accepts(calls, question) and calls.dump(calls.parse(question)) == question
+    assert not accepts(calls, question.replace("minutes", "zone")), "it was said"
+    assert not accepts(calls, '{"name":"water","arguments":{"zone":"roses","minutes":1}}')
+    assert set(calls.tools) == {"ask", "refuse"}
+
+
+def test_one_number_is_not_two_arguments() -> None:
+    assert lacking(grounded(tool_of(AREA).contract), context("a triangle of base 59")) == ("sideHeight",)
+    assert lacking(grounded(tool_of(AREA).contract), context("a triangle of 59")) == ("base", "sideHeight")
+    assert lacking(grounded(tool_of(AREA).contract), context("base 5 and a height of 5")) == ()
+    assert lacking(grounded(tool_of(PLACE).contract), context("put it at 3")) == ("at",)
+    assert lacking(grounded(tool_of(PLACE).contract), context("put it at 3, 3")) == ()
+
+
+def test_a_number_beyond_its_bounds_is_none() -> None:
+    assert lacking(grounded(tool_of(WATER).contract), context("water it for 500 minutes")) == ("minutes",)
+
+
+def test_results_of_earlier_steps_leave_arguments_free() -> None:
+    later = context("water the #1 for #2 minutes", references={1: "roses", 2: "7"})
+    held = grounded(tool_of(WATER).contract)
+    assert lacking(held, later) == ()
+    assert held.bound(later.copied_from, later).check({"zone": "lawn", "minutes": 7}) == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["water", "the roses", "5", "twelve", "-3.5", "at 7 pm", "on 3 May 2027", "日本", "half"]
+        ),
+        min_size=1,
+        max_size=8,
+    ).map(" ".join),
+    st.integers(),
+)
+def test_whatever_is_decoded_was_said(request: str, seed: int) -> None:
+    calls = bound(request, WATER, AREA, PLACE)
+    text = walk(calls, random.Random(seed))
+    if text is None:
+        return
+    found = calls.parse(text)
+    said = context(request)
+    for call in found.calls if isinstance(found, ToolCalls) else (found,):
+        if call.name in ("ask", "refuse"):
+            continue
+        for value in leaves(call.arguments):
+            if isinstance(value, str):
+                known = (*(days_and_times_said(said) or ()), "drip", "spray")
+                assert value in known or is_span(value, request)
+            else:
+                assert value in (numbers_said(said) or ())
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in leaves(item)]
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
+
+
+@tool
+def pay(amount: float, to: str, note: str = "") -> str:
+    """Send money."""
+    return f"{amount} to {to}"
+
+
+async def test_tools_in_python_keep_their_own_checks(tmp_path: Path) -> None:
+    expert = Expert(
+        name="clerk", summary="s", task="t", when_to_call=(), tools=("pay",), prompt="p", folder=tmp_path,
+        calls="several", grounded=True,
+    )  # fmt: skip
+    said = await prepare(expert, context("pay Ada King 20 euros"), {"pay": pay})
+    found = said.contract.parse('{"name":"pay","arguments":{"amount":20,"to":"Ada King"}}')
+    assert found == ToolCall("pay", {"amount": 20, "to": "Ada King"})
+    (definition,) = [one for one in said.definitions if one["name"] == "pay"]
+    assert "x-one-of" not in json.dumps(definition), "training data shows the tool as it is"
+    asks = await prepare(expert, context("pay Ada King"), {"pay": pay})
+    question = {"tool": "pay", "argument": "amount", "question": "How much?"}
+    assert asks.contract.load({"name": "ask", "arguments": question})
+    assert {one["name"] for one in asks.definitions} == {"pay", "ask", "refuse"}
+
+
+def test_a_source_gives_texts_or_numbers() -> None:
+    def odd(given: Any) -> Any:
+        return [True]
+
+    held = tool_of(WATER).contract
+    broken = held.narrowed({**held.full_schema, "x-one-of": "odd"}, {"odd": odd})
+    with pytest.raises(DefinitionError, match="neither text nor a number"):
+        broken.bound("x", None)
