@@ -20,6 +20,7 @@ from speeddial.contract.schemas import (
     subschemas,
 )
 from speeddial.contract.source import REQUEST, Value
+from speeddial.errors import DefinitionError
 
 
 def bindable_parts(schema: Schema) -> frozenset[int]:
@@ -120,7 +121,7 @@ def bind(
             texts = inner.get(COPIED_FROM)
             bound.copied.append(None if texts is None else tuple(texts))
         if inner.get(ONE_OF) in given and given[inner[ONE_OF]] is not None:
-            inner = {**inner, "enum": list(given[inner[ONE_OF]] or ())}
+            inner = {**inner, "enum": _chosen(inner, given[inner[ONE_OF]] or ())}
         if inner.get(EXCLUDED) in given and given[inner[EXCLUDED]]:
             inner = {**inner, "not": {"enum": list(given[inner[EXCLUDED]] or ())}}
         if ONE_OF in inner and "enum" in inner:
@@ -133,6 +134,17 @@ def bind(
 
     result: Schema | bool = rewrite(schema, change, among=parts)
     return result
+
+
+def _chosen(inner: Schema, values: Sequence[Value]) -> list[Value]:
+    text = inner.get("type") == "string"
+    for value in values:
+        if isinstance(value, str) is not text:
+            raise DefinitionError(
+                f"{inner[ONE_OF]} gave {value!r}, which is {'not text' if text else 'no number'}",
+                hint="a source gives values of the parameter's type",
+            )
+    return list(values)
 
 
 def texts_for(
