@@ -75,6 +75,26 @@ def test_unsure_answers_are_the_incumbents_and_wrong_ones_are_shown(wheel: Flywh
     assert verdict["system_right"] == verdict["incumbent_right"] == verdict["cases"]
 
 
+def test_where_a_task_serves_too_few_to_tell_those_of_its_version_count(wheel: Flywheel) -> None:
+    def rarely(wrong_ones: float) -> Any:
+        def answer(text: str, call: dict[str, Any]) -> Reply:
+            if call["name"] == "weather" and not some(text, 0.3):
+                return wrong(call, 0.4)
+            return (
+                wrong(call, 0.99) if call["name"] == "play" and some(text, wrong_ones) else right(text, call)
+            )
+
+        return answer
+
+    good, bad = (
+        tried(wheel, wheel.version(name, rarely(share)))
+        for name, share in (("rarely", 0.0), ("rarely-wrong", 0.1))
+    )
+    assert 0 < good["weather"]["served"] < 70 and good["weather"]["pooled"] and good["weather"]["passed"]
+    assert "of all that its version serves" in good["weather"]["reason"] and not good["play"]["pooled"]
+    assert bad["weather"]["served"] == bad["weather"]["right"] and not bad["weather"]["passed"]
+
+
 def test_what_is_often_wrong_is_refused_and_people_can_look_at_it(wheel: Flywheel) -> None:
     def worse(text: str, call: dict[str, Any]) -> Reply:
         return wrong(call, 0.99) if call["name"] == "play" and some(text, 0.1) else right(text, call)

@@ -4,7 +4,8 @@ What is compared is what would serve: requests go to a task by a router that has
 specialist answers where it is confident, the incumbent answers the rest. A task passes when
 
 - there are samples enough to tell, the tools are still what they were, and a licence is known,
-- what the specialist serves is right often enough: an exact lower bound (Clopper and Pearson 1934),
+- what the specialist serves is right often enough: an exact lower bound (Clopper and Pearson 1934), of all
+  that its version serves where the task's own is too little to tell, for they have one threshold,
 - the whole is not worse than the incumbent alone by more than the margin (see `noninferiority.py`).
 
 Answers are kept as they come, so a gate that was killed goes on where it was.
@@ -91,6 +92,8 @@ class Verdict:
     """Of what was served."""
     precision: float = 0.0
     """Exact lower bound of the share of what is served that is right."""
+    pooled: bool = False
+    """Whether that is of all that the version serves: the task's own is too little to tell."""
     coverage: float = 0.0
     incumbent_right: int = 0
     """Of all cases."""
@@ -180,9 +183,10 @@ async def gate(
         with (draft / WRONG).open("w", encoding="utf-8") as file:
             for trial in trials:
                 verdict, wrong = judged(trial, answers, _key(version, trial), terms)
-                verdicts.append(asdict(verdict))
+                verdicts.append(verdict)
                 file.writelines(f"{compact_json({'task': trial.task, **row})}\n" for row in wrong)
-        return {"tasks": verdicts, "passed": [row["task"] for row in verdicts if row["passed"]]}
+        rows = [asdict(verdict) for verdict in decided(verdicts, terms)]
+        return {"tasks": rows, "passed": [row["task"] for row in rows if row["passed"]]}
 
     inputs = {"train": version.sha256}
     about = {
@@ -199,7 +203,9 @@ async def gate(
 def judged(
     trial: Trial, answers: Mapping[tuple[str, str], Answer], key: str, terms: Terms
 ) -> tuple[Verdict, list[dict[str, Any]]]:
-    """The verdict on a task, and what it served and had wrong.
+    """How a task came out, yet to be `decided`, and what it served and had wrong.
+
+    It has passed when the whole is not worse.
 
     Args:
         answers: (key of who answered, sample) -> answer.
@@ -249,6 +255,7 @@ def judged(
     precision = bound(right, served, terms.sure) if served else 0.0
     verdict = replace(
         verdict,
+        passed=compared.passed,
         served=served,
         right=right,
         precision=round(precision, 4),
@@ -259,10 +266,23 @@ def judged(
         gains=gains,
         bound=round(compared.bound, 4),
     )
+    return verdict, wrong
+
+
+def decided(verdicts: Sequence[Verdict], terms: Terms) -> list[Verdict]:
+    """The verdicts on all tasks of a version, with who passed and why."""
+    tried = [verdict for verdict in verdicts if not verdict.reason]
+    served = sum(verdict.served for verdict in tried)
+    together = bound(sum(verdict.right for verdict in tried), served, terms.sure) if served else 0.0
     floor = terms.precision - terms.margin
-    return replace(
-        verdict, passed=precision >= floor and compared.passed, reason=_reason(verdict, floor)
-    ), wrong
+    return [one if one.reason else _decided(one, together, floor, terms.sure) for one in verdicts]
+
+
+def _decided(verdict: Verdict, together: float, floor: float, sure: float) -> Verdict:
+    if verdict.served and bound(verdict.served, verdict.served, sure) < floor:
+        verdict = replace(verdict, precision=round(together, 4), pooled=True)
+    passed = verdict.passed and verdict.served > 0 and verdict.precision >= floor
+    return replace(verdict, passed=passed, reason=_reason(verdict, floor))
 
 
 def _reason(verdict: Verdict, floor: float) -> str:
@@ -270,12 +290,13 @@ def _reason(verdict: Verdict, floor: float) -> str:
     if not verdict.served:
         return f"of {verdict.cases} requests it was confident of none"
     served = f"served {verdict.served} of {verdict.cases}, {verdict.right} right"
+    least = f"at least {verdict.precision:.1%}{' of all that its version serves' if verdict.pooled else ''}"
     if verdict.precision < floor:
-        return f"{served}: at least {verdict.precision:.1%}, where {floor:.1%} is asked for"
+        return f"{served}: {least}, where {floor:.1%} is asked for"
     whole = f"not worse than {verdict.incumbent} by more than {-verdict.bound:.1%}"
     if verdict.bound < -verdict.margin:
         return f"{served}: {whole}, where {verdict.margin:.1%} is allowed"
-    return f"{served}, at least {verdict.precision:.1%}; {whole} ({verdict.sure:.0%} sure)"
+    return f"{served}, {least}; {whole} ({verdict.sure:.0%} sure)"
 
 
 def same(one: Iterable[Call], other: Iterable[Call]) -> bool:
