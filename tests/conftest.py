@@ -27,6 +27,11 @@ settings.register_profile("desk", patient)
 settings.register_profile("ci", patient, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
+# Each worker and each process that a test starts imports the package; on a machine set to keep no compiled
+# files, each would compile it anew, and rewrite the tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 TOOLS = '''

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from speeddial import Desk
@@ -95,6 +95,14 @@ def test_a_fit_never_says_that_it_is_certain() -> None:
 )  # the last two as scipy.stats.beta.ppf(0.05, right, taken - right + 1) gives them
 def test_exact_bound(right: int, taken: int, low: float) -> None:
     assert bound(right, taken) == pytest.approx(low, abs=5e-4)
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.floats(0.5, 0.999))
+def test_proven_is_what_the_bound_says(right: int, wrong: int, precision: float) -> None:
+    low = bound(right, right + wrong)
+    # At the bound itself rounding decides.
+    assume(abs(low - precision) > 1e-9)
+    assert proven(right, right + wrong, precision) is (low > precision)
 
 
 def answers(cases: int) -> list[Answered]:

@@ -1,12 +1,15 @@
-"""The command line as a user has it: a real process, its streams and its exit codes."""
+"""The command line as a user has it: its streams and its exit codes, in a real process where that matters."""
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from chat_server import ChatServer
 from otlp_receiver import otlp_endpoint
 
+from speeddial.cli import main
 from speeddial.models.base_model import BaseModel
 from speeddial.models.vllm import SERVER_FLAG
 
@@ -36,19 +40,40 @@ async def default(run: Run, task: str) -> str:
 '''
 
 
-def speeddial(
-    folder: Path, *arguments: str, stdin: str | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def process(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, a second or two; a server's connections end with it."""
     return subprocess.run(
         [sys.executable, "-m", "speeddial", *arguments],
         cwd=folder,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         env={**os.environ, **environment},
     )
+
+
+def speeddial(
+    folder: Path, *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The same entry point in this process, with its streams, its folder and its environment."""
+    out, err = io.StringIO(), io.StringIO()
+    code: Any = 0
+    objects = gc.get_threshold()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["speeddial", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        finally:
+            gc.set_threshold(*objects)
+    return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
 def script(root: Path, *outputs: Any) -> str:
@@ -70,7 +95,7 @@ def project(make_project: MakeProject) -> Path:
 
 
 def test_help_says_what_there_is(tmp_path: Path) -> None:
-    done = speeddial(tmp_path, "--help")
+    done = process(tmp_path, "--help")
     assert done.returncode == EXIT_DONE
     for command in (
         "init",
@@ -95,11 +120,11 @@ def test_outside_a_project_the_next_step_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
-    assert speeddial(tmp_path, "run", "--colour").returncode == EXIT_USAGE
+    assert process(tmp_path, "run", "--colour").returncode == EXIT_USAGE
 
 
 def test_the_answer_alone_is_on_stdout(project: Path) -> None:
-    done = speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    done = process(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
     assert done.returncode == EXIT_DONE, done.stderr
     assert done.stdout == "5\n"
     assert "add(a=2, b=3)" in done.stderr
@@ -116,7 +141,7 @@ def test_the_task_comes_from_stdin_or_a_file(project: Path) -> None:
 
 def test_json_gives_events_and_a_final_record(project: Path) -> None:
     model = script(project, call("add", a=2, b=3))
-    done = speeddial(project, "run", "adder: 2 and 3", "--json", SPEEDDIAL_MODEL=model)
+    done = process(project, "run", "adder: 2 and 3", "--json", SPEEDDIAL_MODEL=model)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines[0]["type"] == "run_started"
     assert lines[-1]["type"] == "result" and lines[-1]["status"] == "done" and lines[-1]["answer"] == "5"
@@ -147,7 +172,7 @@ def test_yes_approves(project: Path) -> None:
 def test_an_unreachable_server_is_exit_3_with_the_address(project: Path) -> None:
     server = "vllm:x@http://127.0.0.1:9/v1"
     settings = {"SPEEDDIAL_MODEL": server, "SPEEDDIAL_PLANNER": server, "SPEEDDIAL_TRANSPORT_RETRIES": "0"}
-    done = speeddial(project, "run", "adder: x", **settings)
+    done = process(project, "run", "adder: x", **settings)
     assert done.returncode == EXIT_ENGINE, done.stderr
     assert "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
 
@@ -358,7 +383,7 @@ def test_doctor_names_an_endpoint_without_proof_and_the_flag_that_mends_it(
 ) -> None:
     with ChatServer(latches=True).running() as server:
         model = f"vllm:base@{server.url}"
-        done = speeddial(project, "doctor", SPEEDDIAL_MODEL=model, SPEEDDIAL_ALLOW_UNPROVEN=allowed)
+        done = process(project, "doctor", SPEEDDIAL_MODEL=model, SPEEDDIAL_ALLOW_UNPROVEN=allowed)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"engine\t{model}")]
     assert line.split("\t")[2] == state
     assert "an allOf of two after a plain schema was not enforced" in line
@@ -369,7 +394,7 @@ def test_doctor_names_an_endpoint_without_proof_and_the_flag_that_mends_it(
 def test_show_says_what_was_not_proven_and_the_export_leaves_it_out(project: Path) -> None:
     with ChatServer(latches=True).running() as server:
         given = {"SPEEDDIAL_MODEL": f"vllm:base@{server.url}", "SPEEDDIAL_ALLOW_UNPROVEN": "1"}
-        done = speeddial(project, "call", "adder", "add", "--json", **given)
+        done = process(project, "call", "adder", "add", "--json", **given)
         result = json.loads(done.stdout)
         assert result["receipt"]["constrained"] is False
         assert result["unproven"].startswith("unproven: an allOf of two")
@@ -383,7 +408,7 @@ def test_show_says_what_was_not_proven_and_the_export_leaves_it_out(project: Pat
 
 
 def test_no_colour_and_no_control_characters_when_piped(project: Path) -> None:
-    done = speeddial(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
+    done = process(project, "run", "adder: 2 and 3", SPEEDDIAL_MODEL=script(project, call("add", a=2, b=3)))
     assert "\x1b" not in done.stdout + done.stderr
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from speeddial.flywheel.deployment import Deployments
 from speeddial.flywheel.gate import Terms
 from speeddial.flywheel.specialist import Told
 from speeddial.models.scripted import Reply
+from speeddial.project import Project
 from speeddial.record import Record
 
 Said = Callable[[str, dict[str, Any]], Reply]
@@ -70,10 +72,24 @@ class Played:
         return replace(self.wheel, select=selected).version(candidate, self.models[candidate], tasks=names)
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Flywheel:
+    """Made once, with the record closed: collecting, curating and clustering take seconds."""
+    root = tmp_path_factory.mktemp("built")
+    with Record.open(root / "workspace" / ".speeddial" / "record.db") as record:
+        made = flywheel(root, record)
+    shutil.copytree(root, root.with_name("kept"))
+    return made
+
+
 @pytest.fixture
-def wheel(tmp_path: Path) -> Iterator[Flywheel]:
-    with Record.open(tmp_path / "workspace" / ".speeddial" / "record.db") as record:
-        yield flywheel(tmp_path, record)
+def wheel(built: Flywheel) -> Iterator[Flywheel]:
+    """As it was made, for each test; in its place, as the record's is among what artefacts are made of."""
+    root = built.project.root
+    shutil.rmtree(root)
+    shutil.copytree(root.with_name("kept"), root)
+    with Record.open(root / "workspace" / ".speeddial" / "record.db") as record:
+        yield replace(built, project=Project.load(root), record=record)
 
 
 def turned(wheel: Flywheel, steps: Played, **options: Any) -> Converted:

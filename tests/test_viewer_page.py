@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import recorded as recording
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from viewing import chromium
 
 from speeddial.errors import NotFound
 from speeddial.project import Project
@@ -210,12 +210,9 @@ def test_a_run_without_interactions_and_one_that_there_is_not(record: Record, tm
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("the page's tests need a browser: apt-get install chromium", pytrace=False)
     with sync_playwright() as playwright:
         # A container's root has no sandbox of its own to give it.
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield started
         started.close()
 
@@ -290,6 +287,7 @@ def test_what_was_said_stays_text(open_page: Callable[[Path], Page], record: Rec
     shown = page.get_by_role("treeitem")
     for index in range(shown.count()):
         shown.nth(index).click()
+        expect(page.locator(".pane-body")).to_be_visible()
         page.locator(".pane [aria-expanded=false]").evaluate_all("all => all.forEach((one) => one.click())")
         expect(page.locator(".pane")).to_contain_text(f"<script>{PWNED}</script>")
         made = page.locator("#app").locator("script, img, iframe, object, embed, form, base, link, meta, a")
@@ -318,7 +316,8 @@ def test_a_page_may_do_nothing_but_show(browser: Browser, record: Record, tmp_pa
           document.body.append(holder);
           holder.firstChild.click();
           await fetch("https://evil.invalid/").catch(() => {});
-          await new Promise((done) => setTimeout(done, 50));
+          for (let turn = 0; turn < 400 && new Set(refused).size < 4; turn++)
+            await new Promise((done) => setTimeout(done, 25));
           holder.remove();
           return refused;
         }""",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import viewed
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from viewing import OpenPage, Watch, chromium, go
 
 from speeddial import Project, Runner
@@ -48,8 +48,6 @@ def viewer(project: Project, record: Record, runs: viewed.Viewed) -> Iterator[Vi
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # For a machine with two busy cores; nothing waits that long on one at rest.
-    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         # A container's root has no sandbox of its own to give it.
         started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from speeddial.record import Record
 
 OpenPage = Callable[..., Page]
+# For a machine with two busy cores; nothing waits that long on one at rest.
+expect.set_options(timeout=15_000)
 
 
 def chromium() -> str:
@@ -49,7 +51,15 @@ class Watch:
 
 
 def go(page: Page, place: str) -> None:
-    page.evaluate("place => { location.hash = place }", f"#/{place}")
+    """Goes there as by a link, and is back when the page knows."""
+    page.evaluate(
+        """place => new Promise((done) => {
+          if (location.hash === place) return done();
+          addEventListener("hashchange", () => done(), { once: true });
+          location.hash = place;
+        })""",
+        f"#/{place}",
+    )
 
 
 def rows(page: Page) -> Any:

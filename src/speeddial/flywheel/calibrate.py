@@ -70,7 +70,8 @@ class Outcome:
 
 def proven(right: int, taken: int, precision: float) -> bool:
     """Whether the exact bound of what was taken is the precision: for labels that people have read."""
-    return bound(right, taken) >= precision
+    # The same as by `bound`, without its search: a threshold asks this once for each case.
+    return right > 0 and _tail(right, taken, precision) <= 1 - SURE
 
 
 def expected(right: int, taken: int, precision: float) -> bool:
@@ -226,13 +227,16 @@ def bound(right: int, taken: int, sure: float = SURE) -> float:
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        # By the side with fewer terms: of thousands of cases a few are wrong, or a few are right.
-        if right <= taken // 2:
-            tail = 1 - sum(_binomial(taken, number, middle) for number in range(right))
-        else:
-            tail = sum(_binomial(taken, number, middle) for number in range(right, taken + 1))
-        low, high = (middle, high) if tail < 1 - sure else (low, middle)
+        low, high = (middle, high) if _tail(right, taken, middle) < 1 - sure else (low, middle)
     return low
+
+
+def _tail(right: int, taken: int, share: float) -> float:
+    """The chance of so many right answers or more, if `share` of all are right."""
+    # By the side with fewer terms: of thousands of cases a few are wrong, or a few are right.
+    if right <= taken // 2:
+        return 1 - sum(_binomial(taken, number, share) for number in range(right))
+    return sum(_binomial(taken, number, share) for number in range(right, taken + 1))
 
 
 def _binomial(cases: int, number: int, share: float) -> float:

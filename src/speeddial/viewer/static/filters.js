@@ -1,7 +1,7 @@
 // The filters of the list of runs: what they are called in the URL, and the bar that sets them.
 import { html, classes, useEffect, useRef, useState } from "./lib.js";
 import { oneLine } from "./format.js";
-import { patch } from "./route.js";
+import { patch, place } from "./route.js";
 import { Mark, RUN_STATUSES, statusWord } from "./status.js";
 
 export const FILTERS = ["q", "status", "expert", "workflow", "user", "since"];
@@ -74,26 +74,39 @@ export function FilterBar({ query, experts, searchBox, total }) {
   </div>`;
 }
 
-/** A text field that reports a quarter of a second after the last key. */
+/** A text field that reports a quarter of a second after the last key, and when it is left. */
 export function SearchField({ value, onChange, label, placeholder, small, box }) {
   const own = useRef(null);
   const element = box ?? own;
   const [text, setText] = useState(value);
   const timer = useRef(0);
+  const typedAt = useRef("");
   useEffect(() => {
     if (document.activeElement !== element.current) setText(value);
   }, [value]);
+  const forget = () => {
+    clearTimeout(timer.current);
+    timer.current = 0;
+  };
+  useEffect(() => forget, []);
+  const tell = (now) => {
+    forget();
+    // What was typed last before the back button is not for the place that it leads to.
+    if (place() === typedAt.current) onChange(now.trim());
+  };
   const type = (now) => {
     setText(now);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => onChange(now.trim()), 250);
+    forget();
+    typedAt.current = place();
+    timer.current = setTimeout(() => tell(now), 250);
   };
   const press = (event) => {
     if (event.key === "Escape") (event.stopPropagation(), element.current.blur());
-    if (event.key === "Enter") (clearTimeout(timer.current), onChange(text.trim()), element.current.blur());
+    if (event.key === "Enter") (forget(), onChange(text.trim()), element.current.blur());
   };
   return html`<input
     ref=${element} class=${classes("field", small && "small")} type="search" value=${text} aria-label=${label}
-    placeholder=${placeholder} onInput=${(event) => type(event.target.value)} onKeyDown=${press} spellcheck=${false}
+    placeholder=${placeholder} onInput=${(event) => type(event.target.value)} onKeyDown=${press}
+    onBlur=${() => timer.current && tell(text)} spellcheck=${false}
   />`;
 }

@@ -19,8 +19,10 @@ export function PlanGraph({ body, steps, spans, selected, onSelect }) {
   const box = useRef(null);
   const [width, setWidth] = useState(800);
   useLayoutEffect(() => {
-    const watcher = new ResizeObserver(() => setWidth(box.current.clientWidth));
+    const measure = () => setWidth(box.current.clientWidth);
+    const watcher = new ResizeObserver(measure);
     watcher.observe(box.current);
+    measure(); // before it is painted: nobody is to click a node that then moves
     return () => watcher.disconnect();
   }, []);
 

@@ -1,5 +1,5 @@
 // Where the reader is: the URL's fragment as a path and a query, so that it works from a server and from a file.
-import { useEffect, useState } from "./lib.js";
+import { useLayoutEffect, useState } from "./lib.js";
 
 /** `#/run/ID?view=tree&span=3` -> { path: ["run", "ID"], query: { view: "tree", span: "3" } } */
 export function parse(hash) {
@@ -29,12 +29,15 @@ export function href(path, query = {}) {
 export function go(path, query = {}, { replace = false } = {}) {
   const target = href(path, query);
   if (target === location.hash) return;
-  if (!replace) {
-    location.hash = target;
-    return;
-  }
-  history.replaceState(null, "", target);
+  // Not by location.hash, which tells a moment later: the next key is meant for the new place.
+  if (replace) history.replaceState(null, "", target);
+  else history.pushState(null, "", target);
   dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/** The present place, whatever its query: two are one view's when they are equal. */
+export function place() {
+  return location.hash.split("?")[0];
 }
 
 /** Change some values of the present place's query. */
@@ -45,7 +48,8 @@ export function patch(changes, { replace = true } = {}) {
 
 export function useRoute() {
   const [route, setRoute] = useState(() => parse(location.hash));
-  useEffect(() => {
+  // Before anything else can happen: a change between the first look and a later effect would be missed.
+  useLayoutEffect(() => {
     const changed = () => setRoute(parse(location.hash));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);

@@ -13,13 +13,15 @@ export function Search({ query }) {
   const box = useRef(null);
   const q = query.q ?? "";
   const [found, setFound] = useState({ hits: [], next: null, loading: false, error: null, q: null });
+  const newest = useRef(q);
+  newest.current = q;
   const load = async (before) => {
     setFound((old) => ({ ...old, loading: true, error: null }));
     try {
       const page = await get("search", { q, limit: 50, before });
-      setFound((old) => ({ hits: before ? [...old.hits, ...page.hits] : page.hits, next: page.next, loading: false, error: null, q }));
+      if (newest.current === q) setFound((old) => ({ hits: before ? [...old.hits, ...page.hits] : page.hits, next: page.next, loading: false, error: null, q }));
     } catch (error) {
-      setFound((old) => ({ ...old, hits: before ? old.hits : [], loading: false, error, q }));
+      if (newest.current === q) setFound((old) => ({ ...old, hits: before ? old.hits : [], loading: false, error, q }));
     }
   };
   useEffect(() => {
