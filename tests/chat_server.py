@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import llguidance
@@ -70,6 +71,12 @@ class ChatServer:
     """Told last, as vLLM does; no part of the text."""
     key: str = ""
     models: tuple[str, ...] = ("base", "organizer")
+    modules: dict[str, str] = field(default_factory=dict)
+    """LoRA modules besides: name -> path, as vLLM tells it."""
+    loads: bool = False
+    """Whether it loads modules when it is told to."""
+    loaded: list[dict[str, Any]] = field(default_factory=list)
+    """Every request to load one."""
     version: str = "0.32.0"
     delay: float = 0.0
     barrier: threading.Barrier | None = None
@@ -100,7 +107,12 @@ class ChatServer:
                 if self.path == "/version":
                     answer(self, 200, {"version": outer.version})
                 elif self.path == "/v1/models":
-                    answer(self, 200, {"object": "list", "data": [{"id": name} for name in outer.models]})
+                    rows = [{"id": name} for name in outer.models]
+                    rows += [
+                        {"id": name, "root": root, "parent": outer.models[0]}
+                        for name, root in outer.modules.items()
+                    ]
+                    answer(self, 200, {"object": "list", "data": rows})
                 else:
                     answer(self, 404, {"error": {"message": "Not Found", "code": 404}})
 
@@ -108,6 +120,8 @@ class ChatServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if self.path == "/tokenize":
                     answer(self, 200, {"tokens": list(SPACES.values()), "count": 2})
+                elif self.path == "/v1/load_lora_adapter":
+                    outer._load(self, body)
                 else:
                     outer._chat(self, body)
 
@@ -146,11 +160,26 @@ class ChatServer:
             with self._lock:
                 self._running -= 1
 
+    def _load(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """As vLLM 0.32 does."""
+        if not self.loads:
+            return answer(handler, 404, {"detail": "Not Found"})
+        self.loaded.append(body)
+        name, path = body["lora_name"], body["lora_path"]
+        if name in self.modules and not body.get("load_inplace"):
+            said = f"The lora adapter '{name}' has already been loaded."
+            return answer(handler, 400, {"error": {"message": said, "code": 400}})
+        if not Path(path).is_dir():
+            said = f"Loading lora {name} failed: No adapter found for {path}"
+            return answer(handler, 404, {"error": {"message": said, "code": 404}})
+        self.modules[name] = path
+        return answer(handler, 200, f"Success: LoRA adapter '{name}' added successfully.", "text/plain")
+
     def _answer_chat(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         if self.key and handler.headers.get("Authorization") != f"Bearer {self.key}":
             given = handler.headers.get("Authorization", "").removeprefix("Bearer ")
             return answer(handler, 401, {"error": {"message": f"Incorrect API key provided: {given}"}})
-        if body["model"] not in self.models:
+        if body["model"] not in (*self.models, *self.modules):
             return answer(
                 handler, 404, {"error": {"message": f"The model `{body['model']}` does not exist."}}
             )

@@ -6,6 +6,7 @@ The weights are a script, or a tiny model with random ones, which under its cont
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,6 +104,7 @@ def version(
     model: str = "",
     *,
     weights: Path | None = None,
+    adapter: Path | None = None,
     threshold: float = 0.5,
     seconds: float = 3600.0,
     definitions: Sequence[dict[str, Any]] = (WEATHER,),
@@ -114,6 +116,7 @@ def version(
     Args:
         model: engine and model.
         weights: of a model of its own, in its place.
+        adapter: beside the model.
         number: makes another version of the same.
     """
     _, select = steps(folder)
@@ -133,7 +136,10 @@ def version(
             "version": str(number),
             # Random weights would refuse half the time.
             **({"weights": "../../weights", "refuses": False} if weights else {"model": model}),
+            **({"adapter": "../../adapter"} if adapter else {}),
         }
+        if adapter is not None:
+            shutil.copytree(adapter, draft / "adapter")
         (expert / "card.toml").write_text(
             "\n".join(f"{name} = {json.dumps(value)}" for name, value in card.items()) + "\n"
         )
@@ -141,7 +147,8 @@ def version(
             (draft / "weights").mkdir()
             for file in weights.iterdir():
                 (draft / "weights" / file.name).write_bytes(file.read_bytes())
-        return {"tasks": [{"task": "get_weather", "expert": "get_weather"}], "seconds": seconds}
+        tasks = [{"task": "get_weather", "expert": "get_weather"}]
+        return {"tasks": tasks, "seconds": seconds, "licence": "CC0-1.0"}
 
     about = {"model": model, "number": number, "threshold": threshold}
     return made(folder, "train", {"select": select.sha256}, about, make)

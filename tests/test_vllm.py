@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from speeddial.messages import Message
 from speeddial.models import Model, Request
 from speeddial.models.base_model import ensure_base
 from speeddial.models.embedded import EmbeddedModel
+from speeddial.models.lora_modules import module_name
 from speeddial.models.vllm import SERVER_FLAG, VLLMModel
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -241,6 +243,31 @@ async def test_real_calls_on_the_base_and_on_each_adapter_satisfy_their_contract
         assert completion.confidence is not None
         assert 0 < completion.confidence <= 1
         assert 0 < completion.tokens_forced < completion.tokens_out
+
+
+@pytest.mark.vllm
+@pytest.mark.timeout(300)
+async def test_real_versions_of_one_name_have_their_own_weights(vllm_url: str, tmp_path: Path) -> None:
+    one, two = (tmp_path / f"train-{name}" / "adapter" for name in ("music", "organizer"))
+    for folder in (one, two):
+        name = folder.parent.name.removeprefix("train-")
+        shutil.copytree(REPOSITORY / "experts" / name / "adapter", folder)
+    model = VLLMModel(f"base@{vllm_url}")
+    said = [
+        await model.complete(Request(HELLO, CALLS, adapter=folder, adapter_name="music", max_tokens=80))
+        for folder in (one, two, one)
+    ]
+    prompt = await model.encode("remind me tomorrow")
+    score = [
+        (await model.likely(prompt, prompt[:4], 5, adapter=folder, adapter_name="music")).given.sum()
+        for folder in (one, two, one)
+    ]
+    served = await model.served()
+    await model.aclose()
+    assert [one.model.partition("#")[2] for one in said] == list(map(module_name, (one, two, one)))
+    assert {module_name(one), module_name(two)} <= set(served)
+    assert said[0].text == said[2].text and said[0].text != said[1].text
+    assert np.isclose(score[0], score[2], atol=0.05) and not np.isclose(score[0], score[1], atol=0.05)
 
 
 @pytest.mark.vllm

@@ -13,6 +13,7 @@ from speeddial.contract.grammar import WHITESPACE
 from speeddial.errors import EngineRefused, EngineUnreachable
 from speeddial.models import canary as proof
 from speeddial.models.canary import PROBE_TOKENS, Probe
+from speeddial.models.lora_modules import LoraModules, ModuleAbsent
 from speeddial.models.model import Canary, Completion, Model, Request
 from speeddial.models.server import Server, split_address
 
@@ -37,8 +38,8 @@ class VLLMModel(Model):
             without a URL ``VLLM_BASE_URL`` or ``http://127.0.0.1:8000``. The API key is read from
             ``VLLM_API_KEY``.
 
-    A request with an adapter goes to the server's model of the adapter's name, which the server knows from
-    ``--lora-modules NAME=FOLDER``.
+    A request with an adapter goes to the server's module of these weights (see
+    `speeddial.models.lora_modules`); one with an adapter's name alone, to the module of that name.
     """
 
     def __init__(self, name: str) -> None:
@@ -47,9 +48,10 @@ class VLLMModel(Model):
         super().__init__(f"vllm:{self.served_name}@{url}")
         self._server = Server(self.name, url, os.environ.get("VLLM_API_KEY", ""), "VLLM_API_KEY", "vllm")
         self._form: Form = "structured_outputs"
+        self._modules = LoraModules(self._server)
 
     async def _complete(self, request: Request, canary: Canary) -> Completion:
-        served = _adapter_name(request) or self.served_name
+        served = await self._served(request.adapter, request.adapter_name)
         try:
             reply = await self._server.chat(
                 served,
@@ -64,6 +66,7 @@ class VLLMModel(Model):
         except EngineUnreachable:
             # A server that comes back may have been started otherwise, so it has to prove itself again.
             self._canary_result = None
+            self._modules.forget()
             raise
         return Completion(
             text=reply.text,
@@ -173,7 +176,7 @@ class VLLMModel(Model):
     ) -> Likely:
         from speeddial.models.likely import of_told
 
-        served = adapter_name or self.served_name
+        served = await self._served(adapter, adapter_name)
         body = {
             "model": served,
             "prompt": [*prompt, *answer],
@@ -190,12 +193,24 @@ class VLLMModel(Model):
         """The base and the adapters that the server has, by name."""
         return await self._server.served()
 
+    async def has(self, adapter: Path, name: str) -> bool:
+        """Whether the server has, or loads now, what may be these weights; a call says if it is not.
+
+        Args:
+            name: under which it may have them; see `LoraModules.served_name`.
+        """
+        try:
+            await self._modules.served_name(adapter, name)
+        except ModuleAbsent:
+            return False
+        except EngineRefused:
+            return True
+        return True
+
+    async def _served(self, adapter: Path | None, name: str) -> str:
+        if adapter is None:
+            return name or self.served_name
+        return await self._modules.served_name(adapter, name)
+
     async def aclose(self) -> None:
         await self._server.aclose()
-
-
-def _adapter_name(request: Request) -> str:
-    if request.adapter_name or request.adapter is None:
-        return request.adapter_name
-    # experts/NAME/adapter
-    return request.adapter.parent.name if request.adapter.name == "adapter" else request.adapter.name
