@@ -338,6 +338,37 @@ def test_a_plan_is_found_again_and_names_its_inputs(make_project: MakeProject, t
     assert body["candidates"][0]["name"] == "tiny"
 
 
+@pytest.mark.parametrize(("name", "who"), [("planner", "agent"), ("adder", "expert")])
+def test_a_task_with_the_name_of_somebody_else_is_left_out(
+    make_project: MakeProject, tmp_path: Path, name: str, who: str
+) -> None:
+    project = Project(make_project(), {"licences": {"large": "CC0-1.0"}})
+    found = [
+        replace(one, calls=({**one.calls[0], "name": name},), tools=({**one.tools[0], "name": name},))
+        if one.task == "add_item"
+        else one
+        for one in requests(300)
+    ]
+    plan = select(clustered(tmp_path / "flywheel", found), tmp_path / "flywheel", project)
+    assert [row["task"] for row in plan.report["tasks"]] == ["get_weather"]
+    (left,) = plan.report["left_out"]
+    assert left["task"] == name and f"an {who} of the project is named {name}" in left["reason"]
+
+
+def test_the_flywheel_says_before_its_first_step_that_it_cannot_train(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("speeddial.flywheel.specialist.find_spec", lambda name: None)
+    for words in (["flywheel"], ["flywheel", "--through", "train"], ["train", "adder"], ["train", "planner"]):
+        with pytest.raises(UserError, match="training needs torch and transformers") as raised:
+            CliRunner().invoke(app, words, catch_exceptions=False)
+        assert "speeddial[train]" in raised.value.hint
+    with pytest.raises(UserError, match=r"^(?!training needs)"):  # nothing is on record
+        CliRunner().invoke(app, ["flywheel", "--through", "select"], catch_exceptions=False)
+
+
 def test_the_command_plans_and_training_names_the_extra_that_it_needs(
     make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

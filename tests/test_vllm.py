@@ -253,21 +253,16 @@ async def test_real_versions_of_one_name_have_their_own_weights(vllm_url: str, t
         name = folder.parent.name.removeprefix("train-")
         shutil.copytree(REPOSITORY / "experts" / name / "adapter", folder)
     model = VLLMModel(f"base@{vllm_url}")
+    prompt = await model.encode("remind me tomorrow at 9")
     said = [
-        await model.complete(Request(HELLO, CALLS, adapter=folder, adapter_name="music", max_tokens=80))
-        for folder in (one, two, one)
-    ]
-    prompt = await model.encode("remind me tomorrow")
-    score = [
-        (await model.likely(prompt, prompt[:4], 5, adapter=folder, adapter_name="music")).given.sum()
+        (await model.likely(prompt[:4], prompt[4:], 5, adapter=folder, adapter_name="music")).given
         for folder in (one, two, one)
     ]
     served = await model.served()
     await model.aclose()
-    assert [one.model.partition("#")[2] for one in said] == list(map(module_name, (one, two, one)))
-    assert {module_name(one), module_name(two)} <= set(served)
-    assert said[0].text == said[2].text and said[0].text != said[1].text
-    assert np.isclose(score[0], score[2], atol=0.05) and not np.isclose(score[0], score[1], atol=0.05)
+    for folder in (one, two):
+        assert any(name.endswith(module_name(folder)[-13:]) for name in served)
+    assert np.allclose(said[0], said[2], atol=0.05) and not np.allclose(said[0], said[1], atol=0.05)
 
 
 @pytest.mark.vllm

@@ -63,9 +63,13 @@ def convert(
     from speeddial.flywheel.conversion import THROUGH, Limits, summary
     from speeddial.flywheel.conversion import convert as converted
     from speeddial.flywheel.gate import Terms
+    from speeddial.flywheel.specialist import trainable
 
     if through not in THROUGH:
         raise UserError(f"--through {through}: no step", hint=f"one of {', '.join(THROUGH)}")
+    if THROUGH.index(through) >= THROUGH.index("train"):
+        # An hour of collecting and curating would end in the same words.
+        trainable()
     limits = Limits(max_tokens=max_tokens, max_minutes=max_minutes)
     with opened() as (project, record), Line() as line:
 

@@ -149,11 +149,14 @@ def train(
     from speeddial.flywheel.artefact import FOLDER, Artefact, newest
     from speeddial.flywheel.select import improve
     from speeddial.flywheel.specialist import train as trained
+    from speeddial.flywheel.specialist import trainable
 
     if rehearse and tasks != [planning.TASK]:
         raise UserError("--rehearse is for the planner", hint="speeddial train planner --rehearse FILE")
     with opened() as (project, record):
         folder = record.folder / FOLDER
+        if plan is None and tasks and (tasks == [planning.TASK] or tasks[0] in project.experts):
+            trainable()
         if plan is None and tasks == [planning.TASK]:
             with talk().status("collecting") as status:
                 selected = planning.select(record, folder, project, rehearse=rehearse, progress=status.update)

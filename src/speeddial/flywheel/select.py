@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from functools import reduce
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from speeddial.errors import UserError
@@ -67,12 +68,13 @@ def select(
     samples = list(read_samples(curated.file(KEPT)))
     licence = licence_of(samples, project)
     found = candidates(project.settings, budget, licence)
+    tasks = json.loads(clustered.file(TASKS).read_text(encoding="utf-8"))
+    assigned = json.loads(clustered.file(ASSIGNED).read_text(encoding="utf-8"))
+    taken = _taken(project, tasks, samples, assigned)
 
     def make(draft: Path) -> Mapping[str, Any]:
         progress("tasks")
-        tasks = json.loads(clustered.file(TASKS).read_text(encoding="utf-8"))
-        assigned = json.loads(clustered.file(ASSIGNED).read_text(encoding="utf-8"))
-        plan = planned(samples, tasks, assigned, names=names)
+        plan = planned(samples, tasks, assigned, names=names, taken=taken)
         plan |= {"licence": licence, "candidates": [one.as_dict() for one in found]}
         (draft / PLAN).write_text(json.dumps(plan, indent=1, ensure_ascii=False), encoding="utf-8")
         return _told(plan)
@@ -84,6 +86,7 @@ def select(
         "candidates": [one.as_dict() for one in found],
         "licence": licence,
         "shares": {"test": TEST, "calibrate": CALIBRATE},
+        **({"taken": taken} if taken else {}),
     }
     return made(folder, "select", inputs, parameters, make)
 
@@ -155,6 +158,7 @@ def planned(
     assigned: Mapping[str, str],
     *,
     names: Sequence[str] = (),
+    taken: Mapping[str, str] = MappingProxyType({}),
     form: Form | None = None,
 ) -> dict[str, Any]:
     """The plan, less its candidates.
@@ -162,13 +166,15 @@ def planned(
     Args:
         tasks, assigned: as `cluster` found them.
         names: of tasks; all unless given.
+        taken: tasks that cannot have their names -> why.
         form: how calls are written, where the samples do not decide that.
 
     Raises:
         UserError: no task can be learnt.
     """
-    left_out = [{"task": task["name"], "reason": why} for task in tasks if (why := _obstacle(task, names))]
-    chosen = [task for task in tasks if not _obstacle(task, names)]
+    stands = {task["name"]: _obstacle(task, names, taken) for task in tasks}
+    left_out = [{"task": name, "reason": why} for name, why in stands.items() if why]
+    chosen = [task for task in tasks if not stands[task["name"]]]
     of = {task["name"]: [one for one in samples if assigned.get(one.id) == task["name"]] for task in chosen}
     narrowed: list[Narrowed] = []
     if form is None:
@@ -257,9 +263,35 @@ def expert_name(task: str) -> str:
     return name
 
 
-def _obstacle(task: Mapping[str, Any], names: Sequence[str]) -> str:
+def _taken(
+    project: Project,
+    tasks: Sequence[Mapping[str, Any]],
+    samples: Sequence[Sample],
+    assigned: Mapping[str, str],
+) -> dict[str, str]:
+    """Tasks whose names are an agent's, or an expert's whose requests these are not, with what to do.
+
+    One name has one pile of deployments: a rollback in it would give back another's files.
+    """
+    found = {}
+    for task in (task["name"] for task in tasks):
+        name = expert_name(task)
+        asked = Counter(sample.expert for sample in samples if assigned.get(sample.id) == task)
+        if name == "planner" or name in project.agents:
+            who = "agent"
+        elif name in project.experts and asked and asked.most_common(1)[0][0] != name:
+            who = "expert"
+        else:
+            continue
+        found[task] = f"an {who} of the project is named {name}; give it, or the tool, another name"
+    return found
+
+
+def _obstacle(task: Mapping[str, Any], names: Sequence[str], taken: Mapping[str, str]) -> str:
     if names and task["name"] not in names:
         return "not asked for"
     if task["name"] == REST:
         return "requests of no task"
+    if task["name"] in taken:
+        return taken[task["name"]]
     return "" if task["tools"] else "answered in words"

@@ -118,6 +118,7 @@ async def train(
     work = folder / WORK / name_of("train", inputs, parameters)
     with at_work(folder, work.name):
         if not (folder / work.name).is_dir():
+            trainable()
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
             samples = samples_of(selected, folder)
             form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
@@ -213,7 +214,7 @@ async def _scored(
     progress: Progress,
 ) -> Artefact:
     """What the teacher says of the rows that `write_rows` will write, but for refusals, which nobody said."""
-    _trainable()
+    trainable()
     plan = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))
     limits = Budget(**selected.parameters["budget"])
     samples = samples_of(selected, folder)
@@ -360,7 +361,7 @@ def train_candidate(
     report: dict[str, Any] = _report(out)
     if report.get("finished"):
         return report
-    _trainable()
+    trainable()
 
     def say(at: Any) -> None:
         left = (at.steps - at.step) * at.seconds / max(1, at.step)
@@ -394,7 +395,12 @@ def train_candidate(
     return _report(out)
 
 
-def _trainable() -> None:
+def trainable() -> None:
+    """See that models can be trained here.
+
+    Raises:
+        UserError: torch or transformers is absent.
+    """
     if missing := [name for name in ("torch", "transformers") if find_spec(name) is None]:
         raise UserError(f"training needs {' and '.join(missing)}", hint="pip install 'speeddial[train]'")
 
