@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 DENSE_ALPHA = 1e-5
+"""Of the regression over embeddings: with those of the base, 2,500 requests of the story and 600 new ones,
+1e-4, 1e-5 and 1e-6 find the tool of 97.5, 98.0 and 97.2 %, the intent of 90.5, 93.0 and 90.7."""
 _FEATURES = 2**17
 """Of words and of parts of words each. Hashed, so that no vocabulary need be kept."""
 
@@ -206,7 +208,8 @@ def groups(texts: Sequence[str], most: int = 15, *, seed: int = 7, embeddings: s
     best, found = 0.05, np.zeros(len(texts), np.int64)
     # On a busy machine its threads wait for each other: two of them took ten times as long as one.
     with threadpool_limits(1):
-        points = TruncatedSVD(min(64, len(texts) - 1), random_state=seed).fit_transform(vectors)
+        dimensions = min(64, len(texts) - 1, vectors.shape[1])
+        points = TruncatedSVD(dimensions, random_state=seed).fit_transform(vectors)
         points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
         for number in range(2, min(most, len(texts) // 10) + 1):
             chosen = KMeans(number, n_init=4, random_state=seed).fit_predict(points)
