@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from speeddial.cli.flywheel import TFIDF, Embeddings
 from speeddial.cli.output import emit, plain, table, talk
 from speeddial.cli.promote import Margin, Sure
 from speeddial.cli.record import Json
@@ -41,6 +42,7 @@ def convert(
             min=0, max=1, help="Of a task's requests: where one serves so many, no larger is tried."
         ),
     ] = 0.5,
+    embeddings: Embeddings = TFIDF,
     expert: Expert = "",
     workflow: Workflow = "",
     user: User = "",
@@ -90,6 +92,7 @@ def convert(
                 through=through,
                 share=share,
                 enough=enough,
+                embeddings="" if embeddings == TFIDF else embeddings,
                 agreed=agreed,
                 progress=line.show,
             )

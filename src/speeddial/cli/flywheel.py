@@ -196,12 +196,24 @@ def _filled(curated: Artefact, folder: Path, model: str, least: int, status: Sta
     )
 
 
-def cluster(given: Given = None, json: Json = False) -> None:
+Embeddings = Annotated[
+    str,
+    typer.Option(
+        metavar="SPEC",
+        help="What requests are near by: tfidf, embedded (the base), minilm, a folder, hub:NAME, "
+        "openai:NAME[@URL], vllm:NAME[@URL].",
+    ),
+]
+TFIDF = "tfidf"
+
+
+def cluster(given: Given = None, embeddings: Embeddings = TFIDF, json: Json = False) -> None:
     """S3: find the recurring tasks in what is left."""
     from speeddial.flywheel.cluster import cluster as clustered
 
+    by = "" if embeddings == TFIDF else embeddings
     with talk().status("clustering") as status:
-        made = clustered(*_before("curate", given), progress=status.update)
+        made = clustered(*_before("curate", given), embeddings=by, progress=status.update)
     _tell(made, json, f"{len(made.report['tasks'])} tasks")
     if not json:
         columns = ["task", "samples", "coverage", "purity", "told by words", "stability"]

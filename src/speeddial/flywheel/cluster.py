@@ -20,10 +20,12 @@ from speeddial.flywheel.artefact import Artefact, made
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.texts import Guess, TextClassifier, groups, guesses
+from speeddial.models.embeddings import load_embedder
 
 TASKS = "tasks.json"
 ASSIGNED = "assigned.json"
 ROUTER = "router.npz"
+EMBEDDINGS = "embeddings"
 REST = "rest"
 """Where requests go that belong to no task of a size."""
 EXAMPLES = 5
@@ -66,6 +68,7 @@ def cluster(
     folder: Path,
     sizes: Sizes = Sizes(),
     *,
+    embeddings: str = "",
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Artefact:
     """Find the tasks of curated samples.
@@ -73,15 +76,18 @@ def cluster(
     Args:
         curated: an artefact of `curate`.
         folder: of all artefacts.
+        embeddings: by which requests are near each other, see `speeddial.models.embeddings`; TF-IDF unless
+            given.
         progress: told what is at work.
 
     Raises:
-        UserError: scikit-learn is absent, or the disk refused.
+        UserError: scikit-learn is absent, there are no such embeddings, or the disk refused.
+        EngineError: the embeddings' engine failed.
     """
 
     def make(draft: Path) -> Mapping[str, Any]:
         samples = list(read_samples(curated.file(KEPT)))
-        tasks, assigned, router = find(samples, sizes, progress=progress)
+        tasks, assigned, router = find(samples, sizes, embeddings=embeddings, progress=progress)
         rows = [asdict(task) for task in tasks]
         (draft / TASKS).write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")
         (draft / ASSIGNED).write_text(json.dumps(assigned), encoding="utf-8")
@@ -89,19 +95,35 @@ def cluster(
             router.save(draft / ROUTER)
         return {"samples": len(samples), "tasks": rows}
 
-    return made(folder, "cluster", {"curate": curated.sha256}, asdict(sizes), make)
+    parameters = asdict(sizes)
+    if embeddings:
+        parameters |= {EMBEDDINGS: embeddings, "identity": load_embedder(embeddings).identity}
+    return made(folder, "cluster", {"curate": curated.sha256}, parameters, make)
+
+
+def embeddings_of(clustered: Artefact) -> str:
+    """The embeddings that its classifier takes; empty for TF-IDF."""
+    return str(clustered.parameters.get(EMBEDDINGS, ""))
 
 
 def find(
-    samples: Sequence[Sample], sizes: Sizes = Sizes(), *, progress: Callable[[str], None] = lambda stage: None
+    samples: Sequence[Sample],
+    sizes: Sizes = Sizes(),
+    *,
+    embeddings: str = "",
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> tuple[list[Task], dict[str, str], TextClassifier | None]:
     """Tasks by size, sample id -> task's name, and the classifier; None for it when there is but one task."""
+    requests = [sample.request for sample in samples]
+    if embeddings:
+        progress("embeddings")
+        load_embedder(embeddings).embed(requests)
     progress("tasks")
-    names, guessed = _named(samples, sizes)
+    names, guessed = _named(samples, sizes, embeddings)
     progress("what tells them apart")
-    told = _told(names, guessed or guesses([sample.request for sample in samples], names))
+    told = _told(names, guessed or guesses(requests, names, embeddings=embeddings))
     progress("stability")
-    stable = _stability(samples, names, sizes)
+    stable = _stability(samples, names, sizes, embeddings)
     tasks = []
     for name, count in Counter(names).most_common():
         own = [sample for sample, of in zip(samples, names, strict=True) if of == name]
@@ -120,21 +142,22 @@ def find(
         )
     router = None
     if len(tasks) > 1:
-        router = TextClassifier().fit([sample.request for sample in samples], names)
+        router = TextClassifier(embeddings=embeddings).fit(requests, names)
     return tasks, {sample.id: name for sample, name in zip(samples, names, strict=True)}, router
 
 
-def _named(samples: Sequence[Sample], sizes: Sizes) -> tuple[list[str], list[Guess]]:
+def _named(samples: Sequence[Sample], sizes: Sizes, embeddings: str) -> tuple[list[str], list[Guess]]:
     """Each sample's task, and what its words say of it; nothing where tasks became one meanwhile."""
     names = [sample.task for sample in samples]
     words = [at for at, name in enumerate(names) if not name]
     if len(words) >= 2 * sizes.least:
-        for at, number in zip(words, groups([samples[at].request for at in words]), strict=True):
+        found = groups([samples[at].request for at in words], embeddings=embeddings)
+        for at, number in zip(words, found, strict=True):
             names[at] = f"words-{number + 1}"
     least = max(sizes.least, sizes.share * len(samples))
     counts = Counter(names)
     names = [name if name and counts[name] >= least else REST for name in names]
-    told = guesses([sample.request for sample in samples], names)
+    told = guesses([sample.request for sample in samples], names, embeddings=embeddings)
     merged = _merged(names, told, sizes)
     return merged, told if merged == names else []
 
@@ -163,12 +186,14 @@ def _told(names: Sequence[str], told: Sequence[Guess]) -> dict[str, float]:
     return {name: sum(found) / len(found) for name, found in right.items()}
 
 
-def _stability(samples: Sequence[Sample], names: Sequence[str], sizes: Sizes) -> dict[str, float]:
+def _stability(
+    samples: Sequence[Sample], names: Sequence[str], sizes: Sizes, embeddings: str
+) -> dict[str, float]:
     found: dict[str, list[float]] = defaultdict(list)
     for seed in range(_SUBSAMPLES):
         chosen = np.random.default_rng(seed).random(len(samples)) < 0.8
         rows = np.flatnonzero(chosen)
-        again, _ = _named([samples[int(row)] for row in rows], sizes)
+        again, _ = _named([samples[int(row)] for row in rows], sizes, embeddings)
         before, after = _members(names, rows), _members(again, range(len(rows)), rows)
         for name, members in before.items():
             best = max(len(members & other) / len(members | other) for other in after.values())

@@ -91,6 +91,7 @@ async def convert(
     through: Through = "full",
     share: float = 0.1,
     enough: float = ENOUGH,
+    embeddings: str = "",
     agreed: Callable[[Sequence[str], Stage], bool] = lambda tasks, stage: True,
     progress: Progress = lambda told: None,
 ) -> Converted:
@@ -103,6 +104,7 @@ async def convert(
         through: the last step or stage.
         share: of the traffic at canary.
         enough: share of a task's requests that a candidate serves when no larger one is tried for it.
+        embeddings: as for `cluster`.
         agreed: asked before tasks come to a stage at which they answer; without leave they stay in shadow.
         progress: told how far it is.
 
@@ -127,7 +129,10 @@ async def convert(
     curated = step("curate", lambda: curate(collected, folder, progress=_detail(progress, "curate")))
     if wanted < 2:
         return result
-    clustered = step("cluster", lambda: cluster(curated, folder, progress=_detail(progress, "cluster")))
+    clustered = step(
+        "cluster",
+        lambda: cluster(curated, folder, embeddings=embeddings, progress=_detail(progress, "cluster")),
+    )
     if wanted < 3:
         return result
     selected = step("select", lambda: steps.select(clustered))

@@ -15,7 +15,7 @@ from typing import Any
 
 from speeddial.errors import NotFound
 from speeddial.flywheel.artefact import Artefact, named
-from speeddial.flywheel.cluster import ASSIGNED
+from speeddial.flywheel.cluster import ASSIGNED, embeddings_of
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.gate import Terms
 from speeddial.flywheel.noninferiority import compare
@@ -86,7 +86,7 @@ def judge(
         return None
     held = {sample.group for sample in tests}
     rest = [one for one in read_samples(curated.file(KEPT)) if one.id in old and one.group not in held]
-    before = route(rest, old, [sample for sample, _ in cases])
+    before = route(rest, old, [sample for sample, _ in cases], embeddings_of(incumbent))
     pairs = [
         (tasks[sample.id] == was, tasks[sample.id] == to)
         for (sample, to), was in zip(cases, before, strict=True)
@@ -106,15 +106,18 @@ def judge(
     )
 
 
-def route(rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sample]) -> list[str]:
+def route(
+    rest: Sequence[Sample], tasks: Mapping[str, str], tests: Sequence[Sample], embeddings: str = ""
+) -> list[str]:
     """The task for which a router takes each test that is fitted on the rest.
 
     Args:
         tasks: sample -> task, of the rest at least.
+        embeddings: as for `TextClassifier`.
     """
     names = [tasks[sample.id] for sample in rest]
     if len(set(names)) < 2:
         return (names[:1] or [""]) * len(tests)
-    router = TextClassifier().fit([sample.request for sample in rest], names)
+    router = TextClassifier(embeddings=embeddings).fit([sample.request for sample in rest], names)
     chances = router.chances([sample.request for sample in tests])
     return [router.classes[int(best)] for best in chances.argmax(axis=1)]

@@ -1,4 +1,4 @@
-"""Texts as vectors, and what can be told of a text by others: hashed words and parts of words, weighted.
+"""What can be told of a text by others: by hashed words and parts of words, weighted, or by embeddings.
 
 scikit-learn is imported nowhere else.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speeddial.errors import UserError
+from speeddial.models.embeddings import load_embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     Vectors = Any  # a sparse matrix of scipy's, shape (texts, features), rows of length 1
 
 FOLDS = 5
+DENSE_ALPHA = 1e-5
+"""Of the regression over embeddings: with those of the base, 2,500 requests of the story and 600 new ones,
+1e-4, 1e-5 and 1e-6 find the tool of 97.5, 98.0 and 97.2 %, the intent of 90.5, 93.0 and 90.7."""
 _FEATURES = 2**17
 """Of words and of parts of words each. Hashed, so that no vocabulary need be kept."""
 
@@ -42,10 +46,11 @@ class TextClassifier:
 
     Args:
         seed: of the order in which texts are learnt.
+        embeddings: whose vectors stand for texts, see `speeddial.models.embeddings`; TF-IDF unless given.
     """
 
-    def __init__(self, seed: int = 7) -> None:
-        self._seed = seed
+    def __init__(self, seed: int = 7, embeddings: str = "") -> None:
+        self._seed, self._embeddings = seed, embeddings
         self.classes: tuple[str, ...] = ()
         self._rarity: NDArray[np.float32]
         self._weights: NDArray[np.float32]
@@ -59,12 +64,16 @@ class TextClassifier:
         """
         from sklearn.linear_model import SGDClassifier
 
-        counts = _counted(texts)
-        self._rarity = _rarity(counts)
+        if self._embeddings:
+            vectors, alpha = load_embedder(self._embeddings).embed(texts), DENSE_ALPHA
+        else:
+            counts = _counted(texts)
+            self._rarity = _rarity(counts)
+            vectors, alpha = _weighted(counts, self._rarity), 2e-5
         # By stochastic gradients: 4,000 texts take 3 s, by the usual solver 260.
         model = SGDClassifier(
-            loss="log_loss", alpha=2e-5, max_iter=30, tol=None, random_state=self._seed
-        ).fit(_weighted(counts, self._rarity), list(classes))
+            loss="log_loss", alpha=alpha, max_iter=30, tol=None, random_state=self._seed
+        ).fit(vectors, list(classes))
         self.classes = tuple(map(str, model.classes_))
         weights, bias = model.coef_, model.intercept_
         if len(self.classes) == 2:  # one column tells both
@@ -74,7 +83,11 @@ class TextClassifier:
 
     def chances(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probabilities, shape (texts, classes): each class against the rest, scaled to a sum of 1."""
-        scores = _weighted(_counted(texts), self._rarity) @ self._weights.T + self._bias
+        if self._embeddings:
+            vectors: Vectors = load_embedder(self._embeddings).embed(texts)
+        else:
+            vectors = _weighted(_counted(texts), self._rarity)
+        scores = vectors @ self._weights.T + self._bias
         each = 1.0 / (1.0 + np.exp(-np.clip(scores, -30, 30)))
         total = each.sum(axis=1, keepdims=True)
         chances: NDArray[np.float64] = each / np.where(total > 0, total, 1)
@@ -83,6 +96,11 @@ class TextClassifier:
     def save(self, file: Path) -> None:
         """Keep it in an ``.npz`` file."""
         told = np.frombuffer(json.dumps(self.classes).encode(), np.uint8)
+        if self._embeddings:
+            identity = load_embedder(self._embeddings).identity
+            by = np.frombuffer(json.dumps([self._embeddings, identity]).encode(), np.uint8)
+            np.savez_compressed(file, classes=told, embeddings=by, weights=self._weights, bias=self._bias)
+            return
         unseen = self._rarity.max()
         used = np.flatnonzero((np.abs(self._weights).max(axis=0) > 0) | (self._rarity < unseen))
         np.savez_compressed(
@@ -100,12 +118,16 @@ class TextClassifier:
         """Read what `save` kept.
 
         Raises:
-            UserError: it is no such file.
+            UserError: it is no such file, or its embeddings are others by now.
+            EngineUnreachable: its embeddings cannot be had here.
         """
         made = cls()
         try:
             with np.load(file, allow_pickle=False) as kept:
                 made.classes = tuple(json.loads(kept["classes"].tobytes()))
+                if "embeddings" in kept:
+                    spec, identity = json.loads(kept["embeddings"].tobytes())
+                    return made._embedding(file, spec, identity, kept["weights"], kept["bias"])
                 made._weights = np.zeros((len(made.classes), 2 * _FEATURES), np.float32)
                 made._weights[:, kept["used"]] = kept["weights"]
                 made._rarity = np.full(2 * _FEATURES, kept["unseen"], np.float32)
@@ -115,8 +137,21 @@ class TextClassifier:
             raise UserError(f"{file} is no text classifier: {error}", hint="make it anew") from error
         return made
 
+    def _embedding(
+        self, file: Path, spec: str, identity: str, weights: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> TextClassifier:
+        if (now := load_embedder(spec).identity) != identity:
+            raise UserError(
+                f"{file} was made with the embeddings {identity}, {spec} gives {now}",
+                hint="`speeddial data cluster` makes it anew",
+            )
+        self._embeddings, self._weights, self._bias = spec, weights, bias
+        return self
 
-def guesses(texts: Sequence[str], classes: Sequence[str], *, seed: int = 7) -> list[Guess]:
+
+def guesses(
+    texts: Sequence[str], classes: Sequence[str], *, seed: int = 7, embeddings: str = ""
+) -> list[Guess]:
     """For each text, what a classifier says that was trained on four fifths of them without it.
 
     Of classes with too few texts nothing can be told: their guess is their own class.
@@ -124,6 +159,7 @@ def guesses(texts: Sequence[str], classes: Sequence[str], *, seed: int = 7) -> l
     Args:
         texts, classes: of equal length.
         seed: of the folds.
+        embeddings: as for `TextClassifier`.
     """
     found = [Guess(1.0, "", 0.0)] * len(texts)
     names, numbers, counts = np.unique(np.asarray(classes), return_inverse=True, return_counts=True)
@@ -137,7 +173,7 @@ def guesses(texts: Sequence[str], classes: Sequence[str], *, seed: int = 7) -> l
         fold[at] = np.arange(len(at)) % FOLDS
     for part in range(FOLDS):
         known, asked = rows[fold != part], rows[fold == part]
-        model = TextClassifier(seed).fit(
+        model = TextClassifier(seed, embeddings).fit(
             [texts[row] for row in known], [str(names[numbers[row]]) for row in known]
         )
         for row, chances in zip(asked, model.chances([texts[row] for row in asked]), strict=True):
@@ -149,8 +185,11 @@ def guesses(texts: Sequence[str], classes: Sequence[str], *, seed: int = 7) -> l
     return found
 
 
-def groups(texts: Sequence[str], most: int = 15, *, seed: int = 7) -> NDArray[np.int64]:
-    """Texts sorted into groups by their words alone; as many as part best (silhouette, Rousseeuw 1987).
+def groups(texts: Sequence[str], most: int = 15, *, seed: int = 7, embeddings: str = "") -> NDArray[np.int64]:
+    """Texts sorted into groups by themselves alone; as many as part best (silhouette, Rousseeuw 1987).
+
+    Args:
+        embeddings: as for `TextClassifier`.
 
     Returns:
         A group's number for each text; all 0 when nothing parts them.
@@ -160,13 +199,17 @@ def groups(texts: Sequence[str], most: int = 15, *, seed: int = 7) -> NDArray[np
     from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
 
-    counts = _counted(texts)
-    weighted = _weighted(counts, _rarity(counts))
-    weighted = weighted[:, np.unique(weighted.indices)]  # all columns would take minutes
+    if embeddings:
+        vectors: Vectors = load_embedder(embeddings).embed(texts)
+    else:
+        counts = _counted(texts)
+        vectors = _weighted(counts, _rarity(counts))
+        vectors = vectors[:, np.unique(vectors.indices)]  # all columns would take minutes
     best, found = 0.05, np.zeros(len(texts), np.int64)
     # On a busy machine its threads wait for each other: two of them took ten times as long as one.
     with threadpool_limits(1):
-        points = TruncatedSVD(min(64, len(texts) - 1), random_state=seed).fit_transform(weighted)
+        dimensions = min(64, len(texts) - 1, vectors.shape[1])
+        points = TruncatedSVD(dimensions, random_state=seed).fit_transform(vectors)
         points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
         for number in range(2, min(most, len(texts) // 10) + 1):
             chosen = KMeans(number, n_init=4, random_state=seed).fit_predict(points)

@@ -16,7 +16,7 @@ from typing import Any
 from speeddial.errors import NotFound
 from speeddial.expert import Expert
 from speeddial.flywheel.artefact import Artefact, named
-from speeddial.flywheel.cluster import ASSIGNED
+from speeddial.flywheel.cluster import ASSIGNED, embeddings_of
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.deployment import CARD, EXPERTS, Deployment, Deployments, tasks_of
 from speeddial.flywheel.gate import Incumbent, Terms, Trial
@@ -115,7 +115,12 @@ def held_out(select: Artefact, folder: Path) -> HeldOut:
     definitions: dict[str, Mapping[str, Any]] = {}
     for sample in sorted(samples, key=lambda sample: sample.created):
         definitions.update({tool["name"]: tool for tool in sample.tools})
-    return HeldOut(tests=tests, routed=route(rest, tasks, tests), tasks=tasks, definitions=definitions)
+    return HeldOut(
+        tests=tests,
+        routed=route(rest, tasks, tests, embeddings_of(cluster)),
+        tasks=tasks,
+        definitions=definitions,
+    )
 
 
 def shown_now(record: Record) -> dict[str, Mapping[str, Any]]:
