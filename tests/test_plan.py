@@ -232,11 +232,11 @@ def test_what_passes_the_check_is_admitted_by_the_grammar(plan: Plan) -> None:
 def test_the_grammar_of_a_full_registry_compiles_at_once() -> None:
     many = {f"expert{number}": expert(f"expert{number}", "draft", accepts=("text",)) for number in range(12)}
     contract = plan_contract(many | EXPERTS, [f"file{number}.csv" for number in range(20)])
-    began = time.perf_counter()
+    began = time.process_time()
     matcher = LLMatcher(LLTokenizer("byte"), contract.grammar)
     assert not matcher.is_error(), matcher.get_error()
-    # Some 30 ms on two idle cores; the bound is for a busy machine.
-    assert time.perf_counter() - began < 1.0
+    # Some 30 ms.
+    assert time.process_time() - began < 1.0
 
 
 def test_the_planner_is_told_experts_files_task_and_failures() -> None:

@@ -107,7 +107,7 @@ async def test_a_run_on_a_slow_disk_leaves_the_loop_free(
             ticks += 1
         assert (await running).status == "done"
     # Eleven commits of 50 ms: were they made on the loop, it would come round some dozen times.
-    assert ticks > 100
+    assert ticks > 40
 
 
 def test_a_run_in_postgres_waits_for_a_person_and_is_resumed_elsewhere(

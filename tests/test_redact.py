@@ -323,6 +323,6 @@ def test_a_secret_between_spaces_never_survives(before: str, secret: str, after:
 )
 def test_hostile_texts_take_time_in_proportion_to_their_length(unit: str) -> None:
     text = unit * (200_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     redactor.text(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -278,9 +278,9 @@ def test_rules_of_a_projects_own_hide_and_are_checked_when_they_are_read() -> No
 
 def test_an_expression_that_would_stop_a_backtracking_engine_takes_linear_time() -> None:
     mine = Redactor(b"k", chosen_rules({"nasty": "(a+)+b"}, personal=False))
-    started = time.perf_counter()
+    started = time.process_time()
     mine.text("a" * 20_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -324,9 +324,9 @@ def test_hostile_texts_take_time_in_proportion_to_their_length(unit: str) -> Non
     taken = []
     for length in (50_000, 200_000):
         text = unit * (length // len(unit))
-        started = time.perf_counter()
+        started = time.process_time()
         redactor.text(text)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
     # Four times the text; quadratic would be sixteen times the time, and half a minute.
     assert taken[1] < max(5.0, 10 * taken[0])
 

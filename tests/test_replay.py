@@ -505,6 +505,7 @@ def replayed_elsewhere(project: Path, tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_of_the_embedded_models_replays_elsewhere_without_weights_or_files(
     tmp_path: Path, base_model: BaseModel
 ) -> None:

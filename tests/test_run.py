@@ -160,7 +160,8 @@ def test_a_run_that_is_done_is_resumed_to_the_same_answer_without_a_call(runner:
 def test_a_run_at_work_cannot_be_resumed(runner: Runner) -> None:
     async def both() -> None:
         work = asyncio.ensure_future(runner.run("slow sum"))
-        await asyncio.sleep(0.3)
+        while not runner.record.runs():  # noqa: ASYNC110 - written by another thread
+            await asyncio.sleep(0.01)
         with pytest.raises(UserError, match="still running"):
             await runner.resume("last")
         work.cancel()

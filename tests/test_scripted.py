@@ -136,8 +136,8 @@ async def test_delays_of_parallel_requests_overlap() -> None:
     model = Scripted(None, delay=0.2)
     await model.complete(ask())
     began = time.perf_counter()
-    await asyncio.gather(*(model.complete(ask()) for _ in range(8)))
-    assert time.perf_counter() - began < 1.0
+    await asyncio.gather(*(model.complete(ask()) for _ in range(20)))
+    assert time.perf_counter() - began < 3.0
 
 
 async def test_the_receipt_names_the_constraint() -> None:

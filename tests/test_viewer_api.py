@@ -451,9 +451,9 @@ def served(project: Project, record: Record) -> Iterator[Viewer]:
 
 def test_events_come_as_other_processes_write(served: Viewer, record: Record) -> None:
     code = (
-        "import sys, time\nfrom speeddial.record import Record\nrecord = Record.open(sys.argv[1])\n"
+        "import sys\nfrom speeddial.record import Record\nrecord = Record.open(sys.argv[1])\n"
         "run = record.begin_run('from elsewhere')\n"
-        "asked = record.start_interaction(run, 'model', expert='adder')\ntime.sleep(0.7)\n"
+        "asked = record.start_interaction(run, 'model', expert='adder')\nsys.stdin.readline()\n"
         "record.finish_interaction(asked, 'exact')\nrecord.finish_run(run, 'done')\n"
     )
     with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=20) as client:
@@ -461,7 +461,7 @@ def test_events_come_as_other_processes_write(served: Viewer, record: Record) ->
         statuses: list[str] = []
         with client.stream("GET", "/api/events") as events:
             assert events.headers["content-type"].startswith("text/event-stream")
-            writer = subprocess.Popen([sys.executable, "-c", code, str(record.path)])
+            writer = subprocess.Popen([sys.executable, "-c", code, str(record.path)], stdin=subprocess.PIPE)
             name = mark = ""
             for line in events.iter_lines():
                 key, _, value = line.partition(": ")
@@ -475,7 +475,9 @@ def test_events_come_as_other_processes_write(served: Viewer, record: Record) ->
                     statuses.append(run["status"])
                     if run["status"] == "done":
                         break
-        assert writer.wait(20) == 0
+                    if len(statuses) == 1:
+                        writer.communicate(b"It was seen.\n", timeout=20)
+        assert writer.returncode == 0
         assert statuses[0] == "running" and statuses[-1] == "done"
         assert mark
         with client.stream("GET", f"/api/events?run={run['id']}", headers={"Last-Event-ID": "0;"}) as events:
