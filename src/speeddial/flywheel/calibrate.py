@@ -81,7 +81,7 @@ def expected(right: int, taken: int, precision: float) -> bool:
     takes 299 right answers in a row.
     """
     allowed = 1 - precision
-    return right >= (1 - allowed / 2) * taken and bound(right, taken) >= 1 - 2 * allowed
+    return right >= (1 - allowed / 2) * taken and proven(right, taken, 1 - 2 * allowed)
 
 
 def calibrated(

@@ -22,7 +22,7 @@ from typing import Any
 from speeddial.agent import Agent
 from speeddial.errors import UserError
 from speeddial.flywheel import plans
-from speeddial.flywheel.artefact import WORK, Artefact, made, name_of
+from speeddial.flywheel.artefact import WORK, Artefact, at_work, made, name_of
 from speeddial.flywheel.candidate import BUDGET, Budget, Candidate, candidates, named
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.deployment import AGENTS
@@ -145,13 +145,14 @@ def train(
     parameters = {"candidate": one.name, "tasks": [TASK], "recipe": chosen, "minutes": budget.max_minutes}
     work = folder / WORK / name_of("train", inputs, parameters)
     weights = work / ADAPTER
-    if not (folder / work.name).is_dir():
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        counts = _write_rows(work / ROWS, row, samples_of(selected, folder), selected.file(REHEARSED))
-        progress(Told(stage="train", detail=one.name))
-        trained = train_candidate(
-            work / ROWS, weights, one, chosen, budget.max_minutes, plan["licence"], progress
-        )
+    with at_work(folder, work.name):
+        if not (folder / work.name).is_dir():
+            work.mkdir(mode=0o700, parents=True, exist_ok=True)
+            counts = _write_rows(work / ROWS, row, samples_of(selected, folder), selected.file(REHEARSED))
+            progress(Told(stage="train", detail=one.name))
+            trained = train_candidate(
+                work / ROWS, weights, one, chosen, budget.max_minutes, plan["licence"], progress
+            )
 
     def make(draft: Path) -> Mapping[str, Any]:
         shutil.copytree(weights, draft / ADAPTER)
