@@ -2,7 +2,7 @@
 
 A small model copies what a request says; whether "gluten free" is a cuisine or a dish the words of the
 request do not tell. The calls it is trained from do, for the phrases that come again. Phrases are kept by
-their hashes: the file tells nobody what was said.
+their hashes: no text stands in the file, but whoever guesses a phrase can see whether it was a value.
 """
 
 from __future__ import annotations
