@@ -34,6 +34,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, as many tests wait for a disk or for a process that they start."""
+    return (os.cpu_count() or 1) + 1
+
+
 TOOLS = '''
 """Tools of the test project."""
 

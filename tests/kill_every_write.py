@@ -4,7 +4,7 @@ All imports are paid once: each run and each resume is a fork of this process, w
 record or starts a thread. A boundary is the moment after a commit of the record or of a checkpoint, and after
 a tool's effect, before the tool returns.
 
-Usage: kill_every_write.py PROJECT WORKFLOW
+Usage: kill_every_write.py PROJECT WORKFLOW EVERY, which is 1 for every write, 3 for every third.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from speeddial.record import commits
 from speeddial.record.database import Database
 from speeddial.replay import replay
 
-ROOT, WORKFLOW = Path(sys.argv[1]), sys.argv[2]
+ROOT, WORKFLOW, EVERY = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 WORKSPACE = ROOT / "workspace"
 KILL_AT = 0
 COUNT = 0
@@ -170,7 +170,7 @@ def main() -> None:
     in_fork(begin)
     total = int((ROOT / "boundaries.txt").read_text(encoding="utf-8"))
     print(json.dumps({"total": total, "result": json.loads((ROOT / "result.json").read_text())}), flush=True)
-    for KILL_AT in range(1, total + 1):
+    for KILL_AT in range(EVERY, total + 1, EVERY):
         clean()
         killed = in_fork(begin)
         finished = finished_prompts()

@@ -275,7 +275,7 @@ def test_loading_leaves_the_collector_of_garbage_as_it_was(
         gc.unfreeze()
 
 
-@pytest.mark.parametrize("rank", [0, 8, 20, 64])
+@pytest.mark.parametrize("rank", [0, 20, *(pytest.param(rank, marks=pytest.mark.slow) for rank in (8, 64))])
 def test_a_token_gives_the_same_bits_in_any_pass(
     model: EmbeddedModel, make_adapter: Callable[..., Path], rank: int
 ) -> None:

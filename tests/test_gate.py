@@ -217,6 +217,7 @@ GATES = """
 """
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_nothing_is_asked_twice(tmp_path: Path) -> None:
     with Record.open(tmp_path / "workspace" / ".speeddial" / "record.db") as record:
         wheel = flywheel(tmp_path, record, count=300, test=2)
