@@ -137,8 +137,7 @@ def test_an_empty_record_is_an_empty_ledger(record: Record) -> None:
 def test_a_share_lies_in_its_interval(part: int, of: int) -> None:
     part = min(part, of)
     figure = Figure.share(part, of)
-    assert figure is not None and -1e-12 <= figure.low <= figure.value + 1e-12
-    assert figure.value <= figure.high + 1e-12 <= 1 + 1e-9
+    assert figure is not None and 0 <= figure.low <= figure.value <= figure.high <= 1
 
 
 def test_prices_are_read_strictly() -> None:

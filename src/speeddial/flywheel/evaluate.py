@@ -243,7 +243,9 @@ def wilson(right: int, cases: int, z: float = 1.96) -> tuple[float, float]:
     middle = share + z * z / (2 * cases)
     spread = z * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
     scale = 1 + z * z / cases
-    return (middle - spread) / scale, (middle + spread) / scale
+    # Of none and of all one end is 0 or 1 exactly, which the rounding of floats misses.
+    low = (middle - spread) / scale if right else 0.0
+    return low, (middle + spread) / scale if right < cases else 1.0
 
 
 def _percentiles(values: Sequence[float]) -> tuple[float, float]:
