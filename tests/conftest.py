@@ -129,7 +129,10 @@ def base_model() -> BaseModel:
 
 @pytest.fixture(scope="session")
 def vllm_url() -> Iterator[str]:
-    """A running server: that of `.ci/vllm-server`, started here unless VLLM_BASE_URL names one."""
+    """A running server: that of `.ci/vllm-server`, started here unless VLLM_BASE_URL names one.
+
+    It is stopped when this process has run its tests, so several processes must not share it.
+    """
     if "VLLM_BASE_URL" in os.environ:
         yield os.environ["VLLM_BASE_URL"]
         return
