@@ -83,6 +83,10 @@ class ChatServer:
     """Chat requests wait here for each other, after the delay."""
     faults: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     """Taken one by one before anything else is done; each writes the whole answer."""
+    vector: Callable[[str], list[float]] | None = None
+    """Makes a text's embedding; without it there are none."""
+    embedded: list[list[str]] = field(default_factory=list)
+    """The texts of every embeddings request so far."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Every chat request so far."""
     most_at_once: int = 0
@@ -122,6 +126,8 @@ class ChatServer:
                     answer(self, 200, {"tokens": list(SPACES.values()), "count": 2})
                 elif self.path == "/v1/load_lora_adapter":
                     outer._load(self, body)
+                elif self.path == "/v1/embeddings":
+                    outer._embed(self, body)
                 else:
                     outer._chat(self, body)
 
@@ -159,6 +165,19 @@ class ChatServer:
         finally:
             with self._lock:
                 self._running -= 1
+
+    def _embed(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        self.embedded.append(body["input"])
+        if self.faults:
+            self.faults.pop(0)(handler)
+        elif self.key and handler.headers["Authorization"] != f"Bearer {self.key}":
+            answer(handler, 401, {"error": {"message": "Incorrect API key provided"}})
+        elif self.vector is None or body["model"] not in self.models:
+            answer(handler, 404, {"error": {"message": f"no embeddings of {body['model']}"}})
+        else:
+            time.sleep(self.delay)
+            rows = [{"index": at, "embedding": self.vector(text)} for at, text in enumerate(body["input"])]
+            answer(handler, 200, {"data": rows[::-1]})
 
     def _load(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """As vLLM 0.32 does."""

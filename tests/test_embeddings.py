@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import zlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from chat_server import ChatServer, answer
 from typer.testing import CliRunner
 
 from speeddial.cli.app import app
@@ -30,52 +29,21 @@ WORDS = {"play": 0, "sing": 0, "hear": 0, "rain": 1, "snow": 1, "storm": 1}
 """Words whose vectors are the same, as those of words that mean the same nearly are."""
 
 
-class Vectors:
-    """A server with OpenAI's ``/v1/embeddings``; a text's vector is the sum of its words'."""
-
-    def __init__(self) -> None:
-        self.inputs: list[list[str]] = []
-        self.keys: list[str] = []
-        self.reply: Any = None
-        """In place of vectors."""
-
-    def vector(self, text: str) -> list[float]:
-        found = np.zeros(16)
-        for word in re.findall(r"\w+", text.lower()):
-            found[WORDS.get(word, 2 + zlib.crc32(word.encode()) % 14)] += 3.0 if word in WORDS else 0.3
-        return [float(number) for number in found]
+def vector(text: str) -> list[float]:
+    """The sum of the vectors of a text's words."""
+    found = np.zeros(16)
+    for word in re.findall(r"\w+", text.lower()):
+        found[WORDS.get(word, 2 + zlib.crc32(word.encode()) % 14)] += 3.0 if word in WORDS else 0.3
+    return [float(number) for number in found]
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vectors]:
-    vectors = Vectors()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            assert self.path == "/v1/embeddings" and body["model"] == "near"
-            vectors.inputs.append(body["input"])
-            vectors.keys.append(self.headers["Authorization"])
-            rows = [{"index": at, "embedding": vectors.vector(text)} for at, text in enumerate(body["input"])]
-            said = json.dumps(vectors.reply or {"data": rows[::-1]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{running.server_address[1]}/v1")
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-near")
-    monkeypatch.setattr("speeddial.models.embeddings._loaded", {})
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield vectors
-    running.shutdown()
-    running.server_close()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    with ChatServer(models=("near",), key="sk-near", vector=vector).running() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-near")
+        monkeypatch.setattr("speeddial.models.embeddings._loaded", {})
+        yield server
 
 
 def sample(number: int, request: str, tool: str) -> Sample:
@@ -112,13 +80,13 @@ def curated(folder: Path, rows: list[Sample]) -> Any:
     return made(folder, "curate", {}, {}, write)
 
 
-def test_tasks_are_found_by_a_servers_embeddings(server: Vectors, tmp_path: Path) -> None:
+def test_tasks_are_found_by_a_servers_embeddings(server: ChatServer, tmp_path: Path) -> None:
     rows = samples()
     by = cluster(curated(tmp_path, rows), tmp_path, embeddings="openai:near")
     tasks = {row["name"]: row for row in json.loads(by.file(TASKS).read_text(encoding="utf-8"))}
     assert {"music", "sky"} <= tasks.keys() and len(tasks) >= 3, "answers in words are parted too"
-    assert sum(map(len, server.inputs)) == len({row.request for row in rows}), "each text is asked for once"
-    assert max(map(len, server.inputs)) <= 32 and set(server.keys) == {"Bearer sk-near"}
+    assert sum(map(len, server.embedded)) == len({row.request for row in rows}), "each text is asked for once"
+    assert max(map(len, server.embedded)) <= 32
     assert embeddings_of(by) == "openai:near"
     plain = cluster(curated(tmp_path, rows), tmp_path)
     assert embeddings_of(plain) == "" and plain.path != by.path
@@ -128,7 +96,19 @@ def test_tasks_are_found_by_a_servers_embeddings(server: Vectors, tmp_path: Path
     assert np.allclose(chances.sum(axis=1), 1)
 
 
-def test_a_router_is_tried_with_its_own_embeddings(server: Vectors) -> None:
+def test_more_texts_than_are_remembered(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speeddial.models.embeddings._REMEMBERED", 5)
+    near = load_embedder("openai:near")
+    texts = [f"play {number}" for number in range(8)]
+    found = near.embed([*texts, *texts])
+    assert np.array_equal(found[:8], found[8:]) and np.array_equal(near.embed(texts[2:5]), found[2:5])
+    assert server.embedded == [texts], "those of one request are kept, however many"
+    near.embed(["rain"])
+    near.embed(texts[:2])
+    assert server.embedded[1:] == [["rain"], texts[:2]]
+
+
+def test_a_router_is_tried_with_its_own_embeddings(server: ChatServer) -> None:
     rows = [row for row in samples() if row.calls]
     tasks = {row.id: row.task for row in rows}
     tests = [sample(900, "sing unheard", "music"), sample(901, "snow unheard", "sky")]
@@ -136,7 +116,7 @@ def test_a_router_is_tried_with_its_own_embeddings(server: Vectors) -> None:
     assert route(rest, tasks, tests, "openai:near") == ["music", "sky"]
 
 
-def test_groups_by_embeddings(server: Vectors) -> None:
+def test_groups_by_embeddings(server: ChatServer) -> None:
     texts = [row.request for row in samples()]
     found = groups(texts, embeddings="openai:near")
     truth = [WORDS[next(word for word in text.split() if word in WORDS)] for text in texts]
@@ -152,8 +132,8 @@ def test_groups_by_embeddings(server: Vectors) -> None:
         ({"error": "no"}, "expected embeddings"),
     ],
 )
-def test_what_is_no_embedding_is_told(server: Vectors, reply: Any, said: str) -> None:
-    server.reply = reply
+def test_what_is_no_embedding_is_told(server: ChatServer, reply: Any, said: str) -> None:
+    server.faults.append(lambda handler: answer(handler, 200, reply))
     with pytest.raises(EngineError, match=said):
         load_embedder("openai:near").embed(["a", "b"])
 
@@ -163,7 +143,7 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         load_embedder("vllm:near@http://127.0.0.1:9/v1").embed(["a"])
 
 
-async def test_within_an_event_loop(server: Vectors) -> None:
+async def test_within_an_event_loop(server: ChatServer) -> None:
     assert load_embedder("openai:near").embed(["play it"]).shape == (1, 16)
 
 

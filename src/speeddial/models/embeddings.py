@@ -59,15 +59,18 @@ class Embedder(ABC):
         Raises:
             EngineError: it failed, or its server did.
         """
-        if len(self._known) > _REMEMBERED:
-            self._known.clear()
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        known, wanted = self._known, list(dict.fromkeys(texts))
+        new = [text for text in wanted if text not in known]
+        if new and len(known) + len(new) > _REMEMBERED:
+            # Another dict, not an emptied one: other threads may be reading theirs.
+            known, new = {}, wanted
+            self._known = known
         for at in range(0, len(new), _BATCH):
             part = new[at : at + _BATCH]
             rows = self._vectors(part)
             rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-            self._known.update(zip(part, rows.astype(np.float32), strict=True))
-        return np.stack([self._known[text] for text in texts])
+            known.update(zip(part, rows.astype(np.float32), strict=True))
+        return np.stack([known[text] for text in texts])
 
     @abstractmethod
     def _vectors(self, texts: Sequence[str]) -> npt.NDArray[Any]: ...
