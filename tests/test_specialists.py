@@ -24,7 +24,9 @@ from tiny import write_model
 
 from speeddial.errors import RecordError
 from speeddial.flywheel.artefact import FOLDER
+from speeddial.flywheel.cluster import ROUTER
 from speeddial.flywheel.deployment import Deployments
+from speeddial.flywheel.texts import TextClassifier
 from speeddial.messages import REFUSE, ToolCall
 from speeddial.models.scripted import Reply, Scripted
 from speeddial.project import Project
@@ -199,6 +201,26 @@ def test_a_slow_one_is_not_waited_for(house: House) -> None:
         assert time.monotonic() - began < 10 and got.headers["x-speeddial-served-by"] == "large model"
     own, large = house.rows()
     assert (own.status, large.escalated_from, house.told()["why"]) == ("cancelled", own.id, "slow")
+
+
+def test_a_slow_router_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.deploy()
+    (router,) = house.folder.glob(f"cluster-*/{ROUTER}")
+    monkeypatch.setattr("speeddial.models.embeddings._loaded", {})
+    with ChatServer(models=("near",), vector=lambda text: [1.0, float("song" in text)]).running() as near:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{near.url}/v1")
+        requests = [f"{word} {number}" for number in range(5) for word in ("weather", "song")]
+        names = [f"get_{request.split()[0]}" for request in requests]
+        TextClassifier(embeddings="openai:near").fit(requests, names).save(router)
+        house.upstream.faults += [says(*LARGE.items())]
+        with serving(house.project, house.record, house.upstream, wait=0.5) as server:
+            assert post(server, said("weather in Oslo?")).headers["x-speeddial-served-by"] == "get_weather"
+            near.delay = 8.0
+            began = time.monotonic()
+            got = post(server, said("weather in Rome?"))
+            assert time.monotonic() - began < 6 and got.headers["x-speeddial-served-by"] == "large model"
+            near.delay = 0.0
+    assert house.told()["why"] == "broken" and "no task within 0.5 s" in house.rows()[-1].reason
 
 
 def said(text: str, **more: Any) -> dict[str, Any]:

@@ -133,7 +133,12 @@ class Specialists:
             live = self._deployments.live()
             if not live:
                 return None
-            task = await asyncio.to_thread(self._task, asked.task, live)
+            async with asyncio.timeout(self._wait):  # a router's embeddings may be a server's
+                task = await asyncio.to_thread(self._task, asked.task, live)
+        except TimeoutError:
+            said = f"the router gave no task within {self._wait:g} s"
+            self._told(f"no specialist is asked: {said}")
+            return Turn(task="", trouble=said)
         except SpeeddialError as error:
             self._told(f"no specialist is asked: {error.message}")
             return Turn(task="", trouble=error.message)
