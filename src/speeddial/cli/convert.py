@@ -92,7 +92,7 @@ def convert(
                 through=through,
                 share=share,
                 enough=enough,
-                embeddings="" if embeddings == TFIDF else embeddings,
+                embeddings=embeddings,
                 agreed=agreed,
                 progress=line.show,
             )

@@ -196,24 +196,25 @@ def _filled(curated: Artefact, folder: Path, model: str, least: int, status: Sta
     )
 
 
+TFIDF = "tfidf"
 Embeddings = Annotated[
     str,
     typer.Option(
         metavar="SPEC",
+        # Tasks know this one by no name at all.
+        callback=lambda spec: "" if spec == TFIDF else spec,
         help="What requests are near by: tfidf, embedded (the base), minilm, a folder, hub:NAME, "
         "openai:NAME[@URL], vllm:NAME[@URL].",
     ),
 ]
-TFIDF = "tfidf"
 
 
 def cluster(given: Given = None, embeddings: Embeddings = TFIDF, json: Json = False) -> None:
     """S3: find the recurring tasks in what is left."""
     from speeddial.flywheel.cluster import cluster as clustered
 
-    by = "" if embeddings == TFIDF else embeddings
     with talk().status("clustering") as status:
-        made = clustered(*_before("curate", given), embeddings=by, progress=status.update)
+        made = clustered(*_before("curate", given), embeddings=embeddings, progress=status.update)
     _tell(made, json, f"{len(made.report['tasks'])} tasks")
     if not json:
         columns = ["task", "samples", "coverage", "purity", "told by words", "stability"]

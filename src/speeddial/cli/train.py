@@ -155,12 +155,12 @@ def train(
         raise UserError("--rehearse is for the planner", hint="speeddial train planner --rehearse FILE")
     with opened() as (project, record):
         folder = record.folder / FOLDER
-        if plan is None and tasks and (tasks == [planning.TASK] or tasks[0] in project.experts):
-            trainable()
         if plan is None and tasks == [planning.TASK]:
+            trainable()
             with talk().status("collecting") as status:
                 selected = planning.select(record, folder, project, rehearse=rehearse, progress=status.update)
         elif plan is None and tasks and tasks[0] in project.experts:
+            trainable()
             with talk().status("collecting") as status:
                 selected = improve(record, folder, project, tasks[0], progress=status.update)
         else:
