@@ -204,7 +204,7 @@ def test_confidence_is_the_probability_of_the_choices_alone(
     assert all(token.probability is None for token in rest)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contract=st.sampled_from(CONTRACTS), seed=st.integers(0, 2**31))
 def test_the_pieces_are_the_text_and_their_probabilities_the_confidence(
     tokenizer: GuidedTokenizer, contract: Contract, seed: int

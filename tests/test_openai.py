@@ -235,7 +235,7 @@ async def test_a_slow_server_times_out_at_the_requests_timeout(server: ChatServe
     began = time.perf_counter()
     with pytest.raises(EngineTimeout, match=r"within 0\.2 s") as caught:
         await complete(model, ask(timeout=0.2))
-    assert time.perf_counter() - began < server.delay
+    assert time.perf_counter() - began < 2, "it does not wait for the answer, which takes three"
     assert caught.value.retryable
 
 
