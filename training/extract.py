@@ -25,7 +25,7 @@ from training.recipe import options
 
 EXPERT = Path(__file__).resolve().parents[1] / "experts/extract"
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
-GENERATED, SNIPS, HWU, SGD = 9000, 2500, 1500, 4000
+GENERATED, SNIPS, HWU, SGD = 9000, 1200, 700, 1800
 DEV = 300
 Row = dict[str, Any]
 
