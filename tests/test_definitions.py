@@ -13,7 +13,7 @@ from speeddial.calibration import Calibration
 from speeddial.call import _confidence, _Member
 from speeddial.check import findings
 from speeddial.errors import ProjectError, UserError
-from speeddial.expert import WEIGHTS, Expert
+from speeddial.expert import Expert
 from speeddial.models import Completion, Receipt
 from speeddial.models.adapter import weights_hash
 from speeddial.models.model import Token
@@ -91,7 +91,7 @@ async def test_a_set_model_of_its_own_is_told_the_tools(folder: Path) -> None:
 
 def test_a_calibration_holds_for_the_weights_wherever_they_stand(folder: Path) -> None:
     weights = folder / "../../shared/weights"
-    made = Calibration(WEIGHTS, weights_hash(weights), "product", "temperature", (0.0, 0.0))
+    made = Calibration("embedded:weights", weights_hash(weights), "product", "temperature", (0.0, 0.0))
     made.write(folder / "calibration.json")
     project = Project.load(folder)
     expert = project.expert("music")

@@ -1,4 +1,4 @@
-"""A tiny model with random weights in Hugging Face form, made without torch."""
+"""Tiny models with random weights, made without torch: one in Hugging Face form, and a tagger."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
+from speeddial.models.tagnetwork import shapes
+from speeddial.models.tagscheme import TagScheme
 
 TEXTS = [
     '{"name":"add","arguments":{"a":3,"b":14}}',
@@ -68,4 +70,17 @@ def write_model(folder: Path, *, seed: int = 1, texts: list[str] = TEXTS, **conf
     marks = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
     more = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": CHAT_TEMPLATE}
     (folder / "tokenizer_config.json").write_text(json.dumps(marks | more), encoding="utf-8")
+    return folder
+
+
+def write_tagger(folder: Path, scheme: TagScheme, *, dimensions: int = 0, seed: int = 1) -> Path:
+    """A tagger with random weights."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: random.standard_normal(shape).astype(np.float16)
+        for name, shape in shapes(scheme, dimensions).items()
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    scheme.write(folder)
     return folder

@@ -21,8 +21,8 @@ RESULT_KINDS = ("scalar", "table", "text")
 CALLS = ("one", "several")
 ANY_TOOL = "*"
 """In place of names in a card: every tool that the project has."""
-WEIGHTS = "embedded:weights"
-"""What calibration.json calls the weights of a model of the expert's own, wherever its folder stands."""
+TAGGER = "tagger.json"
+"""In a folder of weights that the tagger engine serves; the embedded one serves the others."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Expert:
     adapter: Path | None = None
     """PEFT adapter folder, when it has weights of its own."""
     weights: Path | None = None
-    """Hugging Face folder of a whole model of its own; `model` then is ``embedded:FOLDER``."""
+    """Folder of a whole model of its own, in Hugging Face form or a tagger's; `model` then is
+    ``embedded:FOLDER`` or ``tagger:FOLDER``."""
     definitions: Mapping[str, Tool] = field(default_factory=dict)
     """Tools of its own, each a schema and no more, in place of the project's. They stand in no prompt: it
     knows them by training."""
@@ -99,7 +100,7 @@ class Expert:
             tools=tuple(definitions) if definitions else card.texts("tools"),
             prompt=card.file("prompt", "prompt.md"),
             folder=folder,
-            model=f"embedded:{own}" if own else card.text("model", ""),
+            model=f"{_engine(own)}:{own}" if own else card.text("model", ""),
             adapter=card.folder("adapter") if adapter else None,
             weights=own,
             definitions=definitions,
@@ -128,8 +129,9 @@ class Expert:
         return self.adapter or self.weights
 
     def calibrated_as(self, model: str) -> str:
-        """A model under the name that calibration.json has for it."""
-        return WEIGHTS if self.weights is not None and model == self.model else model
+        """A model as calibration.json names it: weights of its own by their engine, wherever they stand."""
+        own = self.weights is not None and model == self.model
+        return f"{model.partition(':')[0]}:weights" if own else model
 
     def tools_hash(self, tools: Mapping[str, Tool]) -> str:
         """Hash over this expert's tools as they are now; compare with `schema_hash`."""
@@ -140,6 +142,10 @@ class Expert:
     def is_stale(self, tools: Mapping[str, Tool]) -> bool:
         """Whether a tool changed since the expert was trained."""
         return bool(self.schema_hash) and self.schema_hash != self.tools_hash(tools)
+
+
+def _engine(weights: Path) -> str:
+    return "tagger" if (weights / TAGGER).is_file() else "embedded"
 
 
 def _lexicon(card: Card) -> Lexicon | None:

@@ -15,14 +15,18 @@ from speeddial.record.export.report import UNKNOWN
 from speeddial.scaffold import starter
 from speeddial.settings import Settings
 
-Kind = Literal["scratch", "lora"]
+Kind = Literal["tagger", "scratch", "lora"]
 EMBEDDED = f"embedded:{DEFAULT_BASE}"
 VOCABULARY = 2048
 SMALL_TOKENS = 8_000_000
 """From which on `small`, which begins from nothing, may learn more than `tiny`. With 1.9 M a model from
 nothing has hardly begun to copy from its requests (docs/flywheel.md)."""
+SHARES = {"tagger": 0.6}
+"""Of the tokens, by candidate. A tagger's are words of requests: fifteen passes over 8,000 of them take 1.3
+million, and some minutes (docs/flywheel.md)."""
 SHARE = 0.2
-"""Of the tokens, for each candidate but the largest."""
+"""Of the tokens, for each other one but the largest."""
+TAGGED = "a tagger learns more from as many tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,24 +79,31 @@ class Candidate:
         return asdict(self)
 
 
-def candidates(settings: Settings, budget: Budget, licence: str) -> list[Candidate]:
+def candidates(settings: Settings, budget: Budget, licence: str, untaggable: str = "") -> list[Candidate]:
     """Every candidate there is here, smallest first.
 
     Args:
         settings: `bases` names those beside the embedded one.
         budget: what they may take.
         licence: of the answers that are learnt from.
+        untaggable: why a tagger cannot learn them.
     """
-    found = [_scratch(), _scratch(name="small", width=160, layers=5)]
     embedded = find_base()
+    tagger = _limited(_tagger(settings, embedded is not None, untaggable), budget, licence)
+    instead = "" if tagger.obstacle else TAGGED
+    found = [
+        tagger,
+        _scratch(obstacle=instead),
+        _scratch(name="small", width=160, layers=5, obstacle=instead),
+    ]
     folder = str(embedded.folder / "huggingface") if embedded else ""
     bases = {EMBEDDED: settings.bases.get(EMBEDDED, folder), **settings.bases}
     found += [_lora(model, folder, settings) for model, folder in bases.items()]
     limited = sorted((_limited(one, budget, licence) for one in found), key=lambda one: one.parameters)
     able = [one for one in limited if not one.obstacle]
     # A small one is a try; what it does not learn with its share, it does not learn with twice as much.
-    last = budget.max_tokens - round(SHARE * budget.max_tokens) * (len(able) - 1)
-    shares = {one.name: last if one is able[-1] else round(SHARE * budget.max_tokens) for one in able}
+    shares = {one.name: round(SHARES.get(one.name, SHARE) * budget.max_tokens) for one in able[:-1]}
+    shares |= {one.name: budget.max_tokens - sum(shares.values()) for one in able[-1:]}
     return [replace(one, max_tokens=shares.get(one.name, 0)) for one in limited]
 
 
@@ -125,7 +136,28 @@ def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:
     )
 
 
-def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4) -> Candidate:
+def _tagger(settings: Settings, based: bool, obstacle: str) -> Candidate:
+    """A network that reads the request once and writes no token: the cheapest to train and to serve.
+
+    Args:
+        based: whether the base is here, whose vectors of words it reads.
+    """
+    from speeddial.record.export import Licences
+
+    return Candidate(
+        name="tagger",
+        kind="tagger",
+        # Two layers of two LSTMs, 128 wide, and their inputs; words' vectors are looked up.
+        parameters=850_000,
+        memory=1.1,
+        licence=Licences(settings.licences).of(EMBEDDED, "") if based else "",
+        passes=15.0,
+        recipe={"batch": 32, "lr": 2e-3, "warmup": 100, "base": DEFAULT_BASE if based else ""},
+        obstacle=obstacle,
+    )
+
+
+def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4, obstacle: str = "") -> Candidate:
     """A model of its own. The tiny one begins from the one that the starter project's `home` has."""
     begun = starter() / "experts" / "home" / "model"
     begins = name == "tiny" and (begun / "model.safetensors").is_file()
@@ -140,6 +172,7 @@ def _scratch(name: str = "tiny", *, width: int = 128, layers: int = 4) -> Candid
         memory=round(1.0 + 16 * parameters / 2**30, 1),
         licence=licence_in(begun.parent) if begins else "",
         passes=20.0,
+        obstacle=obstacle,
         recipe={
             "width": width,
             "layers": layers,

@@ -22,7 +22,7 @@ from speeddial.flywheel.candidate import Candidate, named
 from speeddial.flywheel.proving import answers, spread
 from speeddial.flywheel.select import PLAN
 from speeddial.flywheel.specialist import form_of, samples_of, train_candidate, write_rows
-from speeddial.flywheel.versioncard import ADAPTER, WEIGHTS, write_experts
+from speeddial.flywheel.versioncard import folder_of, write_experts
 from speeddial.project import Project
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -126,9 +126,9 @@ async def _point(
     every = [name for row in plan["tasks"] for name in row["train"]]
     part = {*spread(every, round(share * len(every)))}
     tasks = [{**row, "train": [name for name in row["train"] if name in part]} for row in plan["tasks"]]
-    form = form_of(plan, plan["tasks"], samples)
+    form = form_of(plan, plan["tasks"], samples, one)
     counted = write_rows(place / "rows.jsonl", plan, tasks, samples, form)
-    weights = place / (WEIGHTS if one.kind == "scratch" else ADAPTER)
+    weights = place / folder_of(one)
     trained = train_candidate(
         place / "rows.jsonl", weights, one, recipe, 30.0, plan["licence"], lambda told: None
     )

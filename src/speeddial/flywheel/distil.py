@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from speeddial.filehash import sha256_of
+from speeddial.flywheel.chattrainer import ChatLearner, ChatTrainer
 from speeddial.flywheel.dataset import DatasetError, Example
 from speeddial.flywheel.loss import Taught
-from speeddial.flywheel.trainer import Learner, Schedule, Trainer
+from speeddial.flywheel.trainer import Schedule
 
 Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float16]
@@ -70,14 +71,14 @@ def read_scores(files: Sequence[Path]) -> Iterator[tuple[str, Score]]:
             yield str(row), Score(*(value[begin:end] for value in values))
 
 
-class DistilTrainer(Trainer):
+class DistilTrainer(ChatTrainer):
     """One training on rows of which a teacher has scored some.
 
     Args:
         scores: an archive of them; rows that it does not have are learnt from the recorded answer alone.
         share: of the loss that is the teacher's, from 0 to 1.
 
-    Other arguments and errors as for `Trainer`.
+    Other arguments and errors as for `ChatTrainer`.
 
     Raises:
         DatasetError: the scores are of other rows, or of other tokens.
@@ -85,7 +86,7 @@ class DistilTrainer(Trainer):
 
     def __init__(
         self,
-        learner: Learner,
+        learner: ChatLearner,
         files: Sequence[Path],
         out: Path,
         recipe: Schedule,

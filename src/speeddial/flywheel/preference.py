@@ -11,26 +11,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from speeddial.flywheel.chattrainer import ChatLearner, ChatTrainer
 from speeddial.flywheel.dataset import DatasetError, Example
-from speeddial.flywheel.trainer import Learner, Schedule, Trainer
+from speeddial.flywheel.trainer import Schedule
 from speeddial.jsonlines import read_objects
 
 ANCHOR = 0.2
 """Weight of the better answer's own cross entropy: without it both answers may become less likely."""
 
 
-class PreferenceTrainer(Trainer):
+class PreferenceTrainer(ChatTrainer):
     """One training on pairs.
 
     Args:
         beta: how far a preference may move the weights from where they began; less moves them further.
 
-    Other arguments and errors as for `Trainer`.
+    Other arguments and errors as for `ChatTrainer`.
     """
 
     def __init__(
         self,
-        learner: Learner,
+        learner: ChatLearner,
         files: Sequence[Path],
         out: Path,
         recipe: Schedule,

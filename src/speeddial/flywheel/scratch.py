@@ -21,9 +21,10 @@ from typing import Any
 
 from speeddial.errors import UserError
 from speeddial.filehash import sha256_of
+from speeddial.flywheel.chattrainer import ChatLearner, ChatTrainer
 from speeddial.flywheel.dataset import ChatEncoder, training_files
 from speeddial.flywheel.loss import Taught
-from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
+from speeddial.flywheel.trainer import Schedule, Trained, add_options, command, say
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
 from speeddial.jsonlines import read_objects
 
@@ -76,7 +77,7 @@ def train(
             into a call, is the same for all tasks.
         device: "auto", "cpu" or "cuda".
         licence: of the data, for training.json.
-        stage: as for `Trainer.run`.
+        stage: as for `ChatTrainer.run`.
 
     Raises:
         DatasetError: a data file cannot be used.
@@ -85,10 +86,10 @@ def train(
         OverflowError: training diverged.
     """
     files = training_files(data)
-    return Trainer(_Tiny(files, recipe, licence, init), files, out, recipe, device).run(**stage)
+    return ChatTrainer(_Tiny(files, recipe, licence, init), files, out, recipe, device).run(**stage)
 
 
-class _Tiny(Learner):
+class _Tiny(ChatLearner):
     """A whole model, its tokenizer trained on the same rows."""
 
     pass_cost = 150  # measured at width 192 and 6 layers

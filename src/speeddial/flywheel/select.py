@@ -28,6 +28,7 @@ from speeddial.flywheel.curate import KEPT, curate
 from speeddial.flywheel.narrow import Narrowed, narrow
 from speeddial.flywheel.rows import CALIBRATE, PARTS, TEST, Form, part_of, unlearnable
 from speeddial.flywheel.sample import Sample, read_samples
+from speeddial.flywheel.tagform import untaggable
 from speeddial.models.adapter import weights_hash
 from speeddial.project import Project
 from speeddial.record import Record
@@ -75,7 +76,10 @@ def select(
     def make(draft: Path) -> Mapping[str, Any]:
         progress("tasks")
         plan = planned(samples, tasks, assigned, names=names, taken=taken)
-        plan |= {"licence": licence, "candidates": [one.as_dict() for one in found]}
+        able = candidates(
+            project.settings, budget, licence, untaggable(plan, {one.id: one for one in samples})
+        )
+        plan |= {"licence": licence, "candidates": [one.as_dict() for one in able]}
         (draft / PLAN).write_text(json.dumps(plan, indent=1, ensure_ascii=False), encoding="utf-8")
         return _told(plan)
 

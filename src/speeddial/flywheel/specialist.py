@@ -30,8 +30,9 @@ from speeddial.flywheel.rows import Form, Rows, rows_of
 from speeddial.flywheel.sample import Sample, read_samples
 from speeddial.flywheel.select import PLAN
 from speeddial.flywheel.swap import swapped
+from speeddial.flywheel.tagform import TagForm
 from speeddial.flywheel.teacher import SCORES, Teacher, distil
-from speeddial.flywheel.versioncard import ADAPTER, LEXICON, WEIGHTS, model_card, write_experts
+from speeddial.flywheel.versioncard import LEXICON, folder_of, model_card, write_experts
 from speeddial.lexicon import Lexicon
 from speeddial.messages import compact_json
 from speeddial.models.base_model import require_base
@@ -121,14 +122,14 @@ async def train(
             trainable()
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
             samples = samples_of(selected, folder)
-            form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+            form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples, one)
             if not own and form.lexicon:
                 form.lexicon.write(work / LEXICON)
             times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, chosen)
             rows = write_rows(work / ROWS, plan, tasks, samples, form, times)
             chosen = {"epochs": one.passes / (1 + times), **chosen}
             progress(Told(stage="train", detail=one.name))
-            weights = work / (WEIGHTS if one.kind == "scratch" else ADAPTER)
+            weights = work / folder_of(one)
             trained = train_candidate(
                 work / ROWS,
                 weights,
@@ -193,7 +194,7 @@ def _candidate(rows: Sequence[Mapping[str, Any]], name: str, teacher: str) -> Ca
     """The candidate; with a teacher the smallest that may have its tokens unless named."""
     able = [row for row in rows if row["kind"] == "lora"] if teacher and not name else rows
     one = named(able, name)
-    if teacher and one.kind == "scratch":
+    if teacher and one.kind != "lora":
         raise UserError(
             f"{one.name} has a vocabulary of its own: a teacher's probabilities of tokens mean nothing to it",
             hint="--candidate lora learns from them; without --teacher it learns from the answers alone, "
@@ -218,7 +219,7 @@ async def _scored(
     plan = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))
     limits = Budget(**selected.parameters["budget"])
     samples = samples_of(selected, folder)
-    form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples)
+    form = Form.of_expert(own, project.tools) if own else form_of(plan, tasks, samples, one)
     times = 0 if own else exchanged(sum(len(row["train"]) for row in tasks), one.passes, recipe)
     who = Teacher.find(teacher, project, folder, form)
     if who.licence == UNKNOWN:
@@ -268,15 +269,20 @@ def _to_calibrate(
 
 
 def form_of(
-    plan: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample]
+    plan: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    samples: Mapping[str, Sample],
+    one: Candidate,
 ) -> Form:
-    """How these tasks' calls are written.
+    """How these tasks' calls are written for a candidate.
 
     Every expert has the tools of all of them: a request that the router took for another task's is then
     answered with that one's tool, or with little confidence.
     """
     called = {call["name"] for row in tasks for name in row["train"] for call in samples[name].calls}
     used = {one["name"]: one for one in plan["definitions"] if one["name"] in called}
+    if one.kind == "tagger":
+        return TagForm(used, plan["calls"])
     learnt = [samples[name] for row in tasks for name in row["train"]]
     said = ((sample.request, call["arguments"]) for sample in learnt for call in sample.calls)
     return Form(used, plan["calls"], lexicon=Lexicon.of(said))
@@ -376,7 +382,11 @@ def train_candidate(
         "checkpoint_every": 100,
         "progress": say,
     }
-    if one.kind == "scratch":
+    if one.kind == "tagger":
+        from speeddial.flywheel import tagging
+
+        done = tagging.train([rows], out, tagging.Recipe(**recipe), licence=licence, **stage)
+    elif one.kind == "scratch":
         from speeddial.flywheel import scratch
 
         begun = Path(one.base) if one.base else None

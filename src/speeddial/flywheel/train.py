@@ -17,6 +17,7 @@ from typing import Any
 
 from speeddial.errors import UserError
 from speeddial.filehash import sha256_of
+from speeddial.flywheel.chattrainer import ChatLearner, ChatTrainer
 from speeddial.flywheel.dataset import ChatEncoder, training_files
 from speeddial.flywheel.distil import DistilTrainer
 from speeddial.flywheel.lora import (
@@ -31,7 +32,7 @@ from speeddial.flywheel.lora import (
 )
 from speeddial.flywheel.loss import Taught, summed_cross_entropy
 from speeddial.flywheel.preference import PreferenceTrainer
-from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
+from speeddial.flywheel.trainer import Schedule, Trained, add_options, command, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def train(
         init: an adapter of the same shape to begin from, such as the incumbent; None begins with a fresh one.
         scores: what a teacher says of the rows, see `speeddial.flywheel.distil`; None without one.
         device: "auto", "cpu" or "cuda".
-        stage: as for `Trainer.run`.
+        stage: as for `ChatTrainer.run`.
 
     Raises:
         DatasetError: a data file or the scores cannot be used.
@@ -83,10 +84,10 @@ def train(
     if scores is not None:
         trainer = DistilTrainer(learner, files, out, recipe, device, scores=scores, share=recipe.distil)
         return trainer.run(**stage)
-    return Trainer(learner, files, out, recipe, device).run(**stage)
+    return ChatTrainer(learner, files, out, recipe, device).run(**stage)
 
 
-class _Adapter(Learner):
+class _Adapter(ChatLearner):
     """A LoRA adapter on a frozen base."""
 
     pass_cost = 32  # some 130 ms for calls and weights; a token takes 4 ms

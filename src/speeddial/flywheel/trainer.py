@@ -9,22 +9,14 @@ import random
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from speeddial.errors import UserError
 from speeddial.filehash import sha256_of
-from speeddial.flywheel.dataset import (
-    ChatEncoder,
-    Example,
-    common_prefix,
-    epoch_batches,
-    micro_batches,
-    read_examples,
-)
-from speeddial.flywheel.loss import Taught
+from speeddial.flywheel.dataset import Example, epoch_batches
 
 Resume = Literal["auto", "must", "never"]
 CHECKPOINT = "checkpoint.pt"
@@ -84,33 +76,15 @@ class Trained:
 
 
 class Learner(ABC):
-    """What is trained: its tokenizer, its model on the device, and the files that are kept of it."""
+    """What is trained: its model on the device, and the files that are kept of it."""
 
-    encoder: ChatEncoder
     identity: dict[str, Any]
     """What decides the weights besides data and recipe: hashes of what it begins from."""
-    pass_cost: int
-    """What a forward and backward pass of its own costs on a CPU, in tokens."""
     weight_decay: float = 0.0
-    request_weight: float = 0.0
-    """Weight of a token of the request in the loss, where one of the answer has 1."""
 
     @abstractmethod
     def build(self, device: str, bf16: bool) -> None:
         """Make the model, drawing from torch's generator; `identity` is complete afterwards."""
-
-    @abstractmethod
-    def decoder(self, **inputs: Any) -> Any:
-        """The transformer without its last product, called as that of transformers."""
-
-    @abstractmethod
-    def loss(self, hidden: Any, wanted: Any, weights: Any = None, taught: Taught | None = None) -> Any:
-        """Summed cross entropy of the token ids `wanted`, shape (targets,), after `hidden`.
-
-        Args:
-            weights: what each counts, shape (targets,); 1 unless given.
-            taught: what a teacher of the same vocabulary says of them.
-        """
 
     @abstractmethod
     def parameters(self) -> list[Any]:
@@ -145,13 +119,12 @@ class _State:
     losses: list[tuple[int, float]] | None = None
 
 
-class Trainer:
+class Trainer(ABC):
     """One training.
 
     Args:
         learner: what is trained.
-        files: JSONL rows {"id", "messages": [{"role", "content"}, ...]}; assistant tokens are learnt. A
-            row's "weight", 1 unless given, is what each of its tokens counts.
+        files: JSONL rows.
         out: folder that the learner's files, checkpoint.pt (until the schedule ends) and training.json go to.
         recipe: all that decides the weights besides the data and what the learner begins from.
         device: "auto", "cpu" or "cuda".
@@ -190,9 +163,17 @@ class Trainer:
             steps = max(1, min(steps, recipe.max_tokens * self.per_epoch // epoch))
         self.state = _State(steps=steps, losses=[])
 
+    @abstractmethod
     def _read(self, files: Sequence[Path]) -> tuple[list[Example], int]:
         """The examples, and how many rows were too long."""
-        return read_examples(files, self.learner.encoder, self.recipe.max_length)
+
+    @abstractmethod
+    def _loss(self, chosen: list[Example]) -> tuple[Any, Any, int]:
+        """Summed loss of the targets, another that is learnt and not told, and the padded width."""
+
+    def _parts(self, rows: list[int]) -> Iterable[list[int]]:
+        """The rows of a batch as they are computed together."""
+        return [rows]
 
     def _computes_bf16(self) -> bool:
         if self.device == "cuda":
@@ -311,9 +292,7 @@ class Trainer:
         tokens = sum(len(self.examples[row].tokens) for row in rows)
         padded = 0
         total: Any = 0.0
-        # On a GPU the extra passes cost more than the tokens they spare.
-        pass_cost = self.learner.pass_cost if self.device == "cpu" else math.inf
-        for part in micro_batches(self.examples, rows, self.recipe.micro_tokens, pass_cost):
+        for part in self._parts(rows):
             chosen = [self.examples[row] for row in part]
             loss, aside, width = self._loss(chosen)
             padded += width * len(part)
@@ -326,63 +305,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         return total, targets, tokens, padded
 
-    def _loss(self, chosen: list[Example]) -> tuple[Any, Any, int]:
-        """Summed cross entropy of the answers' tokens, that of the requests' by its weight, and the width.
-
-        The vocabulary product runs on the positions that are learnt alone.
-        """
-        torch, learner = self.torch, self.learner
-        hidden, shared, width = self._states(chosen)
-        answers: list[tuple[int, int]] = []
-        requests: list[tuple[int, int]] = []
-        for row, example in enumerate(chosen):
-            before = row * width - 1 - shared
-            answers += [(before + at, example.tokens[at]) for at in example.targets]
-            if learner.request_weight:
-                requests += [(before + at, example.tokens[at]) for at in example.asked if at > shared]
-        places, wanted = torch.tensor(answers + requests).T.to(self.device, non_blocking=True)
-        hidden = hidden.index_select(0, places)
-        learnt = len(answers)
-        aside = learner.request_weight * learner.loss(hidden[learnt:], wanted[learnt:]) if requests else 0.0
-        loss = learner.loss(hidden[:learnt], wanted[:learnt], self._weights(chosen), self._taught(chosen))
-        return loss, aside, width
-
-    def _weights(self, chosen: Sequence[Example]) -> Any:
-        """What each target counts; None when all count the same."""
-        if all(example.weight == 1 for example in chosen):
-            return None
-        each = [example.weight for example in chosen for _ in example.targets]
-        return self.torch.tensor(each, device=self.device)
-
-    def _taught(self, chosen: Sequence[Example]) -> Taught | None:
-        """What a teacher says of each target; None without one."""
-        return None
-
     def about(self) -> dict[str, Any]:
         """What training.json says of more than data and learner."""
         return {}
-
-    def _states(self, chosen: list[Example]) -> tuple[Any, int, int]:
-        """Last hidden states, shape (rows x width, size), the tokens that all rows share, and the width."""
-        torch, learner = self.torch, self.learner
-        # On a CPU the prompt that opens every row is computed once and shared: exact, and it spares a third
-        # of a short request. On a GPU the extra pass and the mask it brings cost more than the tokens.
-        shared = common_prefix(chosen) if self.device == "cpu" else 0
-        width = max(len(example.tokens) for example in chosen) - shared
-        ids = torch.full((len(chosen), width), learner.encoder.end, dtype=torch.long)
-        for row, example in enumerate(chosen):
-            ids[row, : len(example.tokens) - shared] = torch.tensor(example.tokens[shared:])
-        ids = ids.to(self.device, non_blocking=True)
-        past = None
-        if shared:
-            opening = torch.tensor([chosen[0].tokens[:shared]], device=self.device)
-            past = learner.decoder(input_ids=opening, use_cache=True).past_key_values
-            past.batch_repeat_interleave(len(chosen))
-        # Padding stands on the right and attention is causal, so it needs no mask.
-        hidden = learner.decoder(
-            input_ids=ids, past_key_values=past, use_cache=bool(shared)
-        ).last_hidden_state
-        return hidden.reshape(-1, hidden.shape[-1]), shared, width
 
     def _keep(self) -> None:
         torch = self.torch

@@ -16,6 +16,11 @@ ADAPTER, WEIGHTS, LEXICON = "adapter", "weights", "lexicon.json"
 """What the experts of a version share; their cards name it."""
 
 
+def folder_of(one: Candidate) -> str:
+    """Where a candidate's weights stand in a version."""
+    return ADAPTER if one.kind == "lora" else WEIGHTS
+
+
 def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
     """Markdown with a YAML head, as the Hub and `speeddial.record.export.licence_in` read it.
 
@@ -24,12 +29,16 @@ def model_card(report: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
         trained: what training.json says.
     """
     one, rows, found = report["candidate"], report["rows"], report["calibration"]
-    scratch = one["kind"] == "scratch"
+    kind, library, task = {
+        "tagger": ("A tagger, {:,} parameters", "speeddial", "token-classification"),
+        "scratch": ("A model from scratch, {:,} parameters", "transformers", "text-generation"),
+        "lora": ("A LoRA adapter", "peft", "text-generation"),
+    }[one["kind"]]
     head = ["---", f"license: {report['licence']}"]
-    head += [] if scratch else [f"base_model: {trained['base']['name']}"]
-    head += [f"library_name: {'transformers' if scratch else 'peft'}"]
-    head += ["pipeline_tag: text-generation", "tags:", "- tool-calling", "- speeddial", "---"]
-    kind = f"A model from scratch, {report['parameters']:,} parameters" if scratch else "A LoRA adapter"
+    head += [f"base_model: {trained['base']['name']}"] if one["kind"] == "lora" else []
+    head += [f"library_name: {library}", f"pipeline_tag: {task}"]
+    head += ["tags:", "- tool-calling", "- speeddial", "---"]
+    kind = kind.format(report["parameters"])
     tools = ", ".join(dict.fromkeys(tool for row in report["tasks"] for tool in row["tools"]))
     lines = [
         f"# {', '.join(row['task'] for row in report['tasks'])}: model card",
@@ -123,13 +132,13 @@ def _write_card(
         "summary": f"requests that lead to {called}",
         "task": f"{row['task']}: found in the record, answered with {called}",
         "definitions": "tools.json",
-        "lexicon": f"../../{LEXICON}",
+        **({"lexicon": f"../../{LEXICON}"} if form.lexicon else {}),
         "calls": form.calls,
         "threshold": 1.0,
         "planned": False,
         "version": version,
     }
-    if one.kind == "scratch":
+    if one.kind != "lora":
         values["weights"] = f"../../{WEIGHTS}"
     else:
         values |= {"model": one.model, "adapter": f"../../{ADAPTER}"}

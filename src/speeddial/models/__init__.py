@@ -51,6 +51,7 @@ ENGINES: dict[str, Engine] = {
     "classifier": Engine(
         "speeddial.models.classifier:ClassifierModel", "classifier:BASE or classifier:ngrams"
     ),
+    "tagger": Engine("speeddial.models.tagger:TaggerModel", "tagger:FOLDER"),
     "scripted": Engine("speeddial.models.scripted:Scripted.named", "scripted[:NAME or FILE.json]"),
     "transformers": Engine(
         "speeddial.models.transformers:TransformersModel",
@@ -85,9 +86,9 @@ def missing_packages(engine: Engine) -> list[str]:
 
 
 def is_folder(spec: str) -> bool:
-    """Whether this is an embedded model in a folder of its own: no base has a slash in its name."""
+    """Whether this is a model in a folder of its own: a tagger, or embedded; no base has a slash in it."""
     engine, _, name = spec.partition(":")
-    return engine == "embedded" and "/" in name
+    return engine == "tagger" or (engine == "embedded" and "/" in name)
 
 
 def load_model(spec: str, root: Path = Path(), **options: Any) -> Model:
@@ -98,8 +99,8 @@ def load_model(spec: str, root: Path = Path(), **options: Any) -> Model:
 
     Args:
         spec: such as ``embedded:smollm2-135m-instruct``, ``embedded:experts/home/model``,
-            ``vllm:base@http://127.0.0.1:8000`` or ``scripted``.
-        root: the project's folder, where a relative folder in the name of an embedded model starts.
+            ``tagger:FOLDER``, ``vllm:base@http://127.0.0.1:8000`` or ``scripted``.
+        root: the project's folder, where a relative folder in the name of a model starts.
         options: passed on to the engine's class; see there.
 
     Raises:

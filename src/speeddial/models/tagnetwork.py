@@ -1,0 +1,176 @@
+"""The tagger's network, computed: words and their spelling, two bidirectional LSTM layers, two heads.
+
+After Huang, Xu and Yu 2015 (arXiv 1508.01991) and Liu and Lane 2016 (arXiv 1609.01454): one reading gives the
+frame, by attention over the words, and the words' tags, by a linear chain (a CRF). A request of twelve words
+takes a few milliseconds in numpy; `speeddial.flywheel.tagging` has the same network for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from speeddial.contract.copied import Word
+from speeddial.errors import EngineError
+from speeddial.models.tagscheme import CASINGS, CHARACTERS, IMPOSSIBLE, SPELLING, TagScheme
+from speeddial.models.wordvectors import load_word_vectors
+
+Float32 = npt.NDArray[np.float32]
+TENSORS = "model.safetensors"
+LAYERS = 2
+DIRECTIONS = ("", "_reverse")
+
+
+def shapes(scheme: TagScheme, dimensions: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of a tagger, as torch names them, and their shapes.
+
+    Args:
+        dimensions: of the base's vectors.
+    """
+    size, hidden = scheme.sizes, scheme.sizes.hidden
+    found: dict[str, tuple[int, ...]] = {
+        "word.weight": (2 + len(scheme.words), size.word),
+        "character.weight": (CHARACTERS, size.character),
+        "casing.weight": (CASINGS, size.casing),
+        "spelling.weight": (size.spelling, size.character, 3),
+        "spelling.bias": (size.spelling,),
+    }
+    if scheme.base:
+        found |= {"meaning.weight": (size.meaning, dimensions), "meaning.bias": (size.meaning,)}
+    for layer in range(LAYERS):
+        wide = scheme.wide if layer == 0 else 2 * hidden
+        for way in DIRECTIONS:
+            found[f"lstm.weight_ih_l{layer}{way}"] = (4 * hidden, wide)
+            found[f"lstm.weight_hh_l{layer}{way}"] = (4 * hidden, hidden)
+            found[f"lstm.bias_ih_l{layer}{way}"] = (4 * hidden,)
+            found[f"lstm.bias_hh_l{layer}{way}"] = (4 * hidden,)
+    return found | {
+        "attention.weight": (1, 2 * hidden),
+        "attention.bias": (1,),
+        "tag.weight": (scheme.tags, 4 * hidden),
+        "tag.bias": (scheme.tags,),
+        "frame.weight": (len(scheme.frames), 4 * hidden),
+        "frame.bias": (len(scheme.frames),),
+        "transitions": (scheme.tags, scheme.tags),
+    }
+
+
+class Chain(NamedTuple):
+    """A chain of tags."""
+
+    tags: list[int]
+    probabilities: list[float]
+    """Of each tag, given those before it: their product is the chain's probability."""
+
+
+class TagNetwork:
+    """A tagger's weights, ready to compute. Safe to use from several threads.
+
+    Args:
+        folder: with `tagger.json` and `model.safetensors`.
+
+    Raises:
+        EngineError: files missing or broken.
+        EngineUnreachable: the base whose vectors it reads has not been pulled.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        self.scheme = TagScheme.read(folder)
+        try:
+            found = load_file(folder / TENSORS)
+        except (OSError, SafetensorError) as error:
+            raise EngineError(f"{folder / TENSORS}: no weights ({error!r})", hint="train it anew") from error
+        self._vectors = load_word_vectors(self.scheme.base) if self.scheme.base else None
+        expected = shapes(self.scheme, self._vectors.dimensions if self._vectors else 0)
+        if {name: tensor.shape for name, tensor in found.items()} != expected:
+            raise EngineError(f"{folder / TENSORS}: weights of another tagger", hint="train it anew")
+        self._tensors: Mapping[str, Float32] = {
+            name: tensor.astype(np.float32) for name, tensor in found.items()
+        }
+        self._chain = self._tensors["transitions"] + self.scheme.transitions
+
+    def read(self, words: Sequence[Word]) -> tuple[Float32, Float32]:
+        """What is said of a request.
+
+        Returns:
+            Probability of each frame, shape (frames,), and scores of each word's tags, (words, tags).
+        """
+        tensors = self._tensors
+        ids, characters, casing = self.scheme.features(words)
+        parts = [tensors["word.weight"][ids], self._spelt(characters), tensors["casing.weight"][casing]]
+        if self._vectors is not None:
+            meanings = self._vectors.of([word.text for word in words])
+            parts.append(meanings @ tensors["meaning.weight"].T + tensors["meaning.bias"])
+        states = np.concatenate(parts, axis=1)
+        for layer in range(LAYERS):
+            ahead = self._lstm(states, f"_l{layer}")
+            back = self._lstm(states[::-1], f"_l{layer}_reverse")[::-1]
+            states = np.concatenate([ahead, back], axis=1)
+        weights = states @ tensors["attention.weight"][0] + tensors["attention.bias"]
+        weights = np.exp(weights - weights.max())
+        whole = (weights / weights.sum()) @ states
+        frames = tensors["frame.weight"] @ np.concatenate([whole, states.max(0)]) + tensors["frame.bias"]
+        every = np.concatenate([states, np.broadcast_to(whole, states.shape)], axis=1)
+        frames = np.exp(frames - frames.max())
+        return frames / frames.sum(), every @ tensors["tag.weight"].T + tensors["tag.bias"]
+
+    def best(self, scores: Float32, frame: int) -> Chain:
+        """The likeliest chain of tags that a frame's words may have (Viterbi), with its probabilities.
+
+        Args:
+            scores: of each word's tags, from `read`.
+        """
+        scores = np.where(self.scheme.allowed[frame], scores, np.float32(IMPOSSIBLE)).astype(np.float64)
+        # No word stands before the first, so none continues.
+        scores[0, 2::2] = IMPOSSIBLE
+        chain = self._chain.astype(np.float64)
+        # What can still come after each word: log of the sum over all ends of the chain, and of the best end.
+        after = np.zeros_like(scores)
+        end = np.zeros_like(scores)
+        for at in range(len(scores) - 2, -1, -1):
+            onward = chain + scores[at + 1]
+            after[at] = np.logaddexp.reduce(onward + after[at + 1], axis=1)
+            end[at] = (onward + end[at + 1]).max(axis=1)
+        tags: list[int] = []
+        probabilities = []
+        for at in range(len(scores)):
+            here = scores[at] + (chain[tags[-1]] if tags else 0.0)
+            tag = int((here + end[at]).argmax())
+            whole = np.logaddexp.reduce(here + after[at])
+            probabilities.append(float(np.exp(min(0.0, here[tag] + after[at, tag] - whole))))
+            tags.append(tag)
+        return Chain(tags, probabilities)
+
+    def _spelt(self, characters: npt.NDArray[np.int64]) -> Float32:
+        vectors = self._tensors["character.weight"][characters]
+        padded = np.pad(vectors, ((0, 0), (1, 1), (0, 0)))
+        around = np.concatenate([padded[:, shift : shift + SPELLING] for shift in range(3)], axis=2)
+        filters = self._tensors["spelling.weight"].transpose(2, 1, 0).reshape(around.shape[2], -1)
+        found = around @ filters + self._tensors["spelling.bias"]
+        return np.asarray(np.maximum(found, 0).max(axis=1), np.float32)
+
+    def _lstm(self, inputs: Float32, name: str) -> Float32:
+        """One direction of one layer: states of each word, shape (words, hidden)."""
+        tensors, hidden = self._tensors, self.scheme.sizes.hidden
+        given = inputs @ tensors[f"lstm.weight_ih{name}"].T
+        given = given + tensors[f"lstm.bias_ih{name}"] + tensors[f"lstm.bias_hh{name}"]
+        weights = tensors[f"lstm.weight_hh{name}"].T
+        state = cell = np.zeros(hidden, np.float32)
+        found = np.empty((len(inputs), hidden), np.float32)
+        for row, one in zip(found, given, strict=True):
+            into, keep, new, out = np.split(one + state @ weights, 4)
+            cell = _sigmoid(keep) * cell + _sigmoid(into) * np.tanh(new)
+            state = _sigmoid(out) * np.tanh(cell)
+            row[:] = state
+        return found
+
+
+def _sigmoid(values: Any) -> Any:
+    return 0.5 * (1 + np.tanh(0.5 * values))
