@@ -20,11 +20,14 @@ from typing import Any
 
 import pytest
 from gated import TOOLS, Flywheel, definition, flywheel, keep, right, wrong
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speeddial.errors import UserError
 from speeddial.flywheel.artefact import WORK, Artefact
+from speeddial.flywheel.calibrate import bound
 from speeddial.flywheel.deployment import Deployments
-from speeddial.flywheel.gate import WRONG, Terms, gate, same
+from speeddial.flywheel.gate import LARGE, WRONG, Terms, Verdict, decided, gate, same
 from speeddial.flywheel.trials import trials
 from speeddial.models.scripted import Reply
 from speeddial.record import Record
@@ -93,6 +96,53 @@ def test_where_a_task_serves_too_few_to_tell_those_of_its_version_count(wheel: F
     assert 0 < good["weather"]["served"] < 70 and good["weather"]["pooled"] and good["weather"]["passed"]
     assert "of all that its version serves" in good["weather"]["reason"] and not good["play"]["pooled"]
     assert bad["weather"]["served"] == bad["weather"]["right"] and not bad["weather"]["passed"]
+
+
+def among(own: tuple[int, int], others: int, terms: Terms) -> Verdict:
+    """The verdict on a task that served so many and had so many right, beside others that are all right."""
+    verdicts = [
+        Verdict(
+            task=name,
+            expert=name,
+            passed=True,
+            reason="",
+            incumbent=LARGE,
+            threshold=0.5,
+            cases=served,
+            served=served,
+            right=good,
+            precision=bound(good, served, terms.sure) if served else 0.0,
+            margin=terms.margin,
+            bound=0.0,
+        )
+        for name, served, good in (("own", *own), ("others", others, others))
+    ]
+    return decided(verdicts, terms)[0]
+
+
+@given(served=st.integers(1, 300), others=st.integers(0, 2000))
+def test_one_more_right_answer_never_makes_a_task_fail(served: int, others: int) -> None:
+    terms = Terms(margin=0.05)
+    found = [among((served, right), others, terms).passed for right in range(max(0, served - 20), served + 1)]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "passes", "pooled"),
+    [
+        ((75, 75), 0, True, False),
+        ((69, 68), 1000, True, True),  # 98.6 %, and as likely as not 99
+        ((69, 68), 0, False, True),
+        ((11, 11), 1000, True, True),
+        ((33, 29), 1000, False, False),  # these rule 99 % out
+        ((300, 285), 2000, False, False),
+    ],
+)
+def test_others_help_a_task_that_tells_too_little_and_none_that_tells_the_contrary(
+    own: tuple[int, int], others: int, passes: bool, pooled: bool
+) -> None:
+    verdict = among(own, others, Terms(margin=0.05))
+    assert (verdict.passed, verdict.pooled) == (passes, pooled)
 
 
 def test_what_is_often_wrong_is_refused_and_people_can_look_at_it(wheel: Flywheel) -> None:

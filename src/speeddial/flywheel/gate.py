@@ -5,7 +5,7 @@ specialist answers where it is confident, the incumbent answers the rest. A task
 
 - there are samples enough to tell, the tools are still what they were, and a licence is known,
 - what the specialist serves is right often enough: an exact lower bound (Clopper and Pearson 1934), of all
-  that its version serves where the task's own is too little to tell, for they have one threshold,
+  that its version serves where the task's own tell neither that nor the contrary; they have one threshold,
 - the whole is not worse than the incumbent alone by more than the margin (see `noninferiority.py`).
 
 Answers are kept as they come, so a gate that was killed goes on where it was.
@@ -93,7 +93,7 @@ class Verdict:
     precision: float = 0.0
     """Exact lower bound of the share of what is served that is right."""
     pooled: bool = False
-    """Whether that is of all that the version serves: the task's own is too little to tell."""
+    """Whether that is of all that the version serves: the task's own tell too little."""
     coverage: float = 0.0
     incumbent_right: int = 0
     """Of all cases."""
@@ -275,11 +275,14 @@ def decided(verdicts: Sequence[Verdict], terms: Terms) -> list[Verdict]:
     served = sum(verdict.served for verdict in tried)
     together = bound(sum(verdict.right for verdict in tried), served, terms.sure) if served else 0.0
     floor = terms.precision - terms.margin
-    return [one if one.reason else _decided(one, together, floor, terms.sure) for one in verdicts]
+    return [one if one.reason else _decided(one, together, floor, terms) for one in verdicts]
 
 
-def _decided(verdict: Verdict, together: float, floor: float, sure: float) -> Verdict:
-    if verdict.served and bound(verdict.served, verdict.served, sure) < floor:
+def _decided(verdict: Verdict, together: float, floor: float, terms: Terms) -> Verdict:
+    # A task of its own is refused where its answers rule the precision out, however well the others do. Were
+    # it pooled only where no number of right answers could do, one more right answer could make it fail.
+    most = 1 - bound(verdict.served - verdict.right, verdict.served, terms.sure) if verdict.served else 0.0
+    if verdict.precision < floor and most >= terms.precision:
         verdict = replace(verdict, precision=round(together, 4), pooled=True)
     passed = verdict.passed and verdict.served > 0 and verdict.precision >= floor
     return replace(verdict, passed=passed, reason=_reason(verdict, floor))
