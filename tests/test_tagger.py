@@ -288,3 +288,14 @@ def test_the_words_of_a_base_tell_those_that_no_sample_has(base_model: Any, tmp_
     folder = write_tagger(tmp_path, scheme, dimensions=vectors.dimensions)
     assert asked(folder, "play Oslo").text.startswith('{"name":')
     assert learnt_words([cut("a A b")]) == ("a",)
+
+
+def test_a_request_for_a_tool_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    scheme = replace(SCHEME, frames=(Frame("sing", {}, ()), Frame("play", {}, ()), SCHEME.frames[2]))
+    folder = write_tagger(tmp_path, scheme)
+    likely, _ = TagNetwork(folder).read(cut("play the song"))
+    completion = asked(folder, "play the song")
+    told = next(token.probability for token in completion.tokens if token.probability is not None)
+    refused = likely[0] + likely[2]
+    wanted = (REFUSE, refused) if refused > likely[1] else ("play", likely[1])
+    assert json.loads(completion.text)["name"] == wanted[0] and told == pytest.approx(float(wanted[1]))

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from speeddial.contract import Contract
+from speeddial.contract import CallsContract, Contract
 from speeddial.contract.copied import cut
 from speeddial.contract.jsontext import write_json
 from speeddial.errors import ContractViolation, EngineRefused, UserError
+from speeddial.messages import REFUSE
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request, Token
-from speeddial.models.tagnetwork import Chain, TagNetwork
+from speeddial.models.tagnetwork import Chain, Float32, TagNetwork
 from speeddial.models.tagscheme import FILE, LONGEST, span
 
 BACKEND = "tagger, checked against the contract"
@@ -60,6 +61,7 @@ class TaggerModel(Model):
         if not words:
             raise EngineRefused(f"{self.name}: a tagger reads words, and the request has none")
         frames, scores = self._network.read(words)
+        frames = self._asked(frames, request.contract)
         for number in np.argsort(-frames)[:_TRIED]:
             frame, chain = self._network.scheme.frames[number], self._network.best(scores, int(number))
             found = self._network.scheme.values(words, chain.tags)
@@ -84,6 +86,18 @@ class TaggerModel(Model):
             f"{self.name}: no call that it reads in the request is one of {request.contract.name}",
             hint="a tagger serves the tools that it was trained for: have another model serve this one",
         )
+
+    def _asked(self, frames: Float32, contract: Contract) -> Float32:
+        """The frames' probabilities where the contract has some of the tools only: a call of another tool is
+        a request that these do not serve, and counts as a refusal."""
+        known = self._network.scheme.frames
+        refusals = [number for number, frame in enumerate(known) if frame.name == REFUSE]
+        if not isinstance(contract, CallsContract) or not refusals:
+            return frames
+        others = [number for number, frame in enumerate(known) if frame.name not in contract.tools]
+        found = frames.copy()
+        found[refusals[0]] += found[[number for number in others if number not in refusals]].sum()
+        return found
 
     async def _canary(self) -> Canary:
         """Proves the one thing that the receipt says: an answer is a call that the contract admits."""
