@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,14 @@ from typing import Any
 from speeddial.expert import Expert
 from speeddial.flywheel.artefact import FOLDER, MANIFEST, Artefact, made, named
 from speeddial.flywheel.candidate import Budget
+from speeddial.flywheel.candidate import named as named_candidate
 from speeddial.flywheel.cluster import cluster
 from speeddial.flywheel.collect import SAMPLES
 from speeddial.flywheel.curate import KEPT
 from speeddial.flywheel.deployment import CARD, EXPERTS
 from speeddial.flywheel.evaluate import alone
 from speeddial.flywheel.sample import read_samples, write_samples
-from speeddial.flywheel.select import select
+from speeddial.flywheel.select import PLAN, select
 from speeddial.flywheel.specialist import Told, train
 from speeddial.project import Project
 from speeddial.record import Record
@@ -38,7 +40,8 @@ RAW = "raw"
 async def compared(
     project: Project, folder: Path, first: Artefact, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Both trainings' right answers.
+    """Both trainings' right answers; where the version's candidate cannot learn from everything that was
+    recorded, the smallest that can is trained on what was kept, too, and ``instead`` says why.
 
     Args:
         folder: of all artefacts.
@@ -51,15 +54,35 @@ async def compared(
     selected = select(
         cluster(_uncurated(collected, aside), aside), aside, project, Budget(**plan.parameters["budget"])
     )
-    recipe, name = first.parameters["recipe"], first.parameters["candidate"]
+    found = json.loads(selected.file(PLAN).read_text(encoding="utf-8"))["candidates"]
+    one = next(row for row in found if row["name"] == first.parameters["candidate"])
+    why = one["obstacle"]
+    if why:
+        one = named_candidate(found, "").as_dict()
+        first = await train(_with_candidate(plan, folder, aside, one), aside, project, progress=_say)
+    tokens = first.parameters["recipe"]["max_tokens"]
     raw = await train(
-        selected, aside, project, candidate=name, recipe={"max_tokens": recipe["max_tokens"]}, progress=_say
+        selected, aside, project, candidate=one["name"], recipe={"max_tokens": tokens}, progress=_say
     )
     return {
-        "candidate": name,
+        "candidate": one["name"],
+        "instead": why,
         "curated": await _alone(project, first, rows),
         "raw": await _alone(project, raw, rows),
     }
+
+
+def _with_candidate(plan: Artefact, folder: Path, aside: Path, one: Mapping[str, Any]) -> Artefact:
+    """A plan with another candidate alone, beside the real ones."""
+    curated = named(folder, plan.inputs["curate"])
+    shutil.copytree(curated.path, aside / curated.path.name, dirs_exist_ok=True)
+
+    def make(draft: Path) -> dict[str, Any]:
+        told = json.loads(plan.file(PLAN).read_text(encoding="utf-8"))
+        (draft / PLAN).write_text(json.dumps(told | {"candidates": [one]}), encoding="utf-8")
+        return {}
+
+    return made(aside, "select", plan.inputs, {**plan.parameters, "candidates": [one]}, make)
 
 
 def _uncurated(collected: Artefact, folder: Path) -> Artefact:
