@@ -22,7 +22,7 @@ from speeddial.project import Project
 from speeddial.record import Record
 from speeddial.record.export.validity import why_invalid
 
-TASKS = ("music", "weather")
+TASKS = ("organizer", "weather")
 
 
 def cases(name: str) -> list[dict[str, Any]]:
@@ -66,18 +66,18 @@ def clustered(folder: Path, tools: tuple[dict[str, Any], ...]) -> tuple[Artefact
 
 def version(folder: Path, select: Artefact, tasks: list[str], model: str) -> Artefact:
     """A trained version; the adapter of the project's own expert stands in for what training makes."""
-    own = REPOSITORY / "experts" / "music"
+    own = REPOSITORY / "experts" / "organizer"
 
     def make(draft: Path) -> dict[str, Any]:
         shutil.copytree(own / "adapter", draft / "adapter")
-        expert = draft / "experts" / "music"
+        expert = draft / "experts" / "organizer"
         expert.mkdir(parents=True)
         shutil.copy(own / "prompt.md", expert)
-        (expert / "tools.json").write_text(json.dumps(definitions("music")), encoding="utf-8")
+        (expert / "tools.json").write_text(json.dumps(definitions("organizer")), encoding="utf-8")
         card = {
-            "name": "music",
-            "summary": "requests about music",
-            "task": "music",
+            "name": "organizer",
+            "summary": "requests for an organizer",
+            "task": "organizer",
             "definitions": "tools.json",
             "model": model,
             "adapter": "../../adapter",
@@ -87,7 +87,7 @@ def version(folder: Path, select: Artefact, tasks: list[str], model: str) -> Art
         }
         lines = [f"{name} = {json.dumps(value)}" for name, value in card.items()]
         (expert / "card.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return {"tasks": [{"task": task, "expert": "music"} for task in tasks], "seconds": 1.0}
+        return {"tasks": [{"task": task, "expert": "organizer"} for task in tasks], "seconds": 1.0}
 
     return made(folder, "train", {"select": select.sha256}, {"model": model}, make)
 
@@ -99,15 +99,15 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
 ) -> None:
     model = f"vllm:base@{vllm_url}"
     project = project_in(tmp_path / "project")
-    tools = tuple(definitions("music") + definitions("weather"))
+    tools = tuple(definitions("organizer") + definitions("weather"))
     offered = [{"type": "function", "function": tool} for tool in tools]
     upstream = ChatServer(key=KEY, models=("large",))
     with project.open_record() as record, upstream.running():
         folder = record.folder / FOLDER
         found, select = clustered(folder, tools)
-        own = {tool["name"] for tool in definitions("music")}
-        music = [task["name"] for task in found.report["tasks"] if own & set(task["tools"])]
-        trained = version(folder, select, music, model)
+        own = {tool["name"] for tool in definitions("organizer")}
+        organizer = [task["name"] for task in found.report["tasks"] if own & set(task["tools"])]
+        trained = version(folder, select, organizer, model)
         Deployments(folder).promote(trained, stage="full", gate=None, router=found)
         with (
             serving(project, record, upstream, wait=120.0) as proxy,
@@ -122,7 +122,7 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
         served = [
             (row, answer)
             for (name, row), answer in zip(asked, answers, strict=True)
-            if answer["model"] == "speeddial/music"
+            if answer["model"] == "speeddial/organizer"
         ]
         assert len(served) >= 4, [run.settings for run in record.runs(20)]
         assert len(upstream.bodies) == len(asked) - len(served)
@@ -135,9 +135,9 @@ def test_real_a_lora_module_serves_what_it_learnt_and_the_rest_is_the_large_mode
 
 
 def assert_on_record(record: Record, served: int) -> None:
-    decodes = [row for row in record.interactions(kinds=["model"]) if row.expert == "music"]
+    decodes = [row for row in record.interactions(kinds=["model"]) if row.expert == "organizer"]
     assert len(decodes) >= served
-    assert {row.adapter for row in decodes} == {"music"}
+    assert {row.adapter for row in decodes} == {"organizer"}
     assert all(row.receipt and row.receipt["constrained"] for row in decodes)
 
 

@@ -2,12 +2,13 @@
 
     python -m training.switchboard DATA OUT [--seed N]
 
-DATA holds snips/, mixsnips/ and clinc150/. OUT receives switchboard_train.jsonl (the four experts' rows, for
-one shared adapter), NAME_dev.jsonl for each expert (the official validation part) and mixsnips_dev.jsonl for
-`speeddial batch`, and NAME_lexicon.json: what phrases of the rows were, for the experts' folders; the same
-seed gives the same bytes.
+DATA holds snips/, mixsnips/ and clinc150/. OUT receives tags.jsonl (the four experts' rows for one shared
+tagger), switchboard_train.jsonl (the same for one shared adapter), NAME_dev.jsonl for each expert (the
+official validation part) and mixsnips_dev.jsonl for `speeddial batch`, and NAME_lexicon.json: what phrases of
+the rows were, for an adapter's experts; the same seed gives the same bytes.
 """
 
+import json
 import random
 import re
 from collections import Counter
@@ -84,6 +85,24 @@ def training_row(made: Made, known: Lexicon) -> Row:
     return {"id": identity, "messages": messages, "source": source}
 
 
+def tag_rows(rows: list[Made]) -> Iterator[Row]:
+    """Rows of a tagger. It has no prompt that would say whose request it reads: what is another expert's is
+    that one's call, which the engine takes for a refusal."""
+    copied: dict[str, set[str]] = {}
+    for made in rows:
+        if made.source == "snips":
+            copied.setdefault(made.answer["name"], set()).update(made.answer["arguments"])
+    own = {f"no tool for {topic}" for topic in SNIPS_TOPICS.values()}
+    for made in rows:
+        name, values = made.answer["name"], made.answer["arguments"]
+        if made.source == "snips":
+            frame = {"name": name, "arguments": {}, "copied": sorted(copied[name])}
+            yield {"id": made.id, "request": made.text, "frame": frame, "values": values}
+        elif values["reason"] not in own:
+            frame = {"name": name, "arguments": {"reason": "no tool for that"}, "copied": []}
+            yield {"id": made.id, "request": made.text, "frame": frame, "values": {}}
+
+
 def snips_rows(rows: list[Row], rng: random.Random) -> Iterator[Made]:
     for row in rows:
         as_spoken = rng.random() < SPOKEN
@@ -130,8 +149,11 @@ def main() -> None:
         for expert in EXPERTS
     }
     asked += refusal_rows(kept, read(given.data / "clinc150" / "train.jsonl.xz"), rng)
+    rng.shuffle(asked)
     rows = [training_row(made, lexicons[made.expert]) for made in asked]
-    rng.shuffle(rows)
+    tags = "".join(f"{json.dumps(row)}\n" for row in tag_rows(asked))
+    (given.out / "tags.jsonl").write_text(tags, encoding="utf-8")
+    print(f"tags.jsonl: {tags.count(chr(10))} rows")
     print(f"switchboard_train.jsonl: {write(given.out / 'switchboard_train.jsonl', rows)} rows")
     print("  left out:", dict(reasons), "  ", dict(Counter(row["source"] for row in rows)))
     for expert in EXPERTS:
