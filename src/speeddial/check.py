@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from speeddial.calibration import FILE
 from speeddial.contract import Contract, union_of_calls
 from speeddial.errors import Problem
-from speeddial.expert import Expert
+from speeddial.expert import TAGGER, Expert
 from speeddial.models import ENGINES, is_folder
 from speeddial.models.adapter import weights_hash
 from speeddial.project import Project
@@ -18,6 +18,10 @@ from speeddial.tool import Tool
 
 if TYPE_CHECKING:
     from speeddial.models.grammars import GuidedTokenizer
+
+
+_MODEL_FILES = {"embedded": "config.json", "tagger": TAGGER}
+"""What a folder of a model must hold, by engine."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,6 @@ def _model_name(project: Project, path: Path, name: str) -> Iterator[Finding]:
     if engine not in ENGINES:
         forms = tuple(engine.form for engine in ENGINES.values())
         yield Finding(Problem(f"{path}: model", "a known engine", repr(name), forms), "mend the name")
-    elif is_folder(name) and not (project.root / folder / "config.json").is_file():
+    elif is_folder(name) and not (project.root / folder / _MODEL_FILES[engine]).is_file():
         problem = Problem(f"{path}: model", "a folder of the project with a model", repr(name))
         yield Finding(problem, "train the model, or mend the name")
