@@ -307,6 +307,8 @@ def test_candidates_come_smallest_first_and_limits_stand_against_them() -> None:
     assert [one.parameters for one in found] == sorted(one.parameters for one in found)
     assert all("tagger learns more" in one.obstacle for one in found if one.kind == "scratch")
     assert named([one.as_dict() for one in found], "").name == "tagger"
+    asked = named([one.as_dict() for one in found], "tiny")
+    assert (asked.name, asked.max_tokens) == ("tiny", Budget().max_tokens), "who names it means it"
     found = candidates(settings, Budget(), "CC0-1.0", "calls hold others")
     assert next(one for one in found if one.kind == "tagger").obstacle == "calls hold others"
     big = next(one for one in found if one.name == "lora-big")

@@ -248,14 +248,14 @@ async def test_real_calls_on_the_base_and_on_each_adapter_satisfy_their_contract
 @pytest.mark.vllm
 @pytest.mark.timeout(300)
 async def test_real_versions_of_one_name_have_their_own_weights(vllm_url: str, tmp_path: Path) -> None:
-    one, two = (tmp_path / f"train-{name}" / "adapter" for name in ("music", "organizer"))
+    one, two = (tmp_path / f"train-{name}" / "adapter" for name in ("tables", "organizer"))
     for folder in (one, two):
         name = folder.parent.name.removeprefix("train-")
         shutil.copytree(REPOSITORY / "experts" / name / "adapter", folder)
     model = VLLMModel(f"base@{vllm_url}")
     prompt = await model.encode("remind me tomorrow at 9")
     said = [
-        (await model.likely(prompt[:4], prompt[4:], 5, adapter=folder, adapter_name="music")).given
+        (await model.likely(prompt[:4], prompt[4:], 5, adapter=folder, adapter_name="tables")).given
         for folder in (one, two, one)
     ]
     served = await model.served()

@@ -104,6 +104,8 @@ def candidates(settings: Settings, budget: Budget, licence: str, untaggable: str
     # A small one is a try; what it does not learn with its share, it does not learn with twice as much.
     shares = {one.name: round(SHARES.get(one.name, SHARE) * budget.max_tokens) for one in able[:-1]}
     shares |= {one.name: budget.max_tokens - sum(shares.values()) for one in able[-1:]}
+    # Whoever names one in whose place a tagger is tried means it, and it has all there are.
+    shares |= {one.name: budget.max_tokens for one in limited if one.obstacle == TAGGED}
     return [replace(one, max_tokens=shares.get(one.name, 0)) for one in limited]
 
 
@@ -124,7 +126,7 @@ def named(rows: Collection[Mapping[str, Any]], name: str) -> Candidate:
             raise NotFound(
                 f"no candidate {name!r}", hint=f"the plan has {', '.join(one.name for one in found)}"
             )
-        if chosen.obstacle:
+        if chosen.obstacle and chosen.obstacle != TAGGED:
             raise UserError(f"{name}: {chosen.obstacle}", hint="`speeddial data select` with other limits")
         return chosen
     for one in found:
