@@ -146,7 +146,7 @@ def test_computing_the_common_prompt_once_does_not_change_what_is_learnt(
 ) -> None:
     recipe = replace(RECIPE, steps=3)
     train([data], base, tmp_path / "shared", recipe, device="cpu")
-    monkeypatch.setattr("speeddial.flywheel.trainer.common_prefix", lambda _: 0)
+    monkeypatch.setattr("speeddial.flywheel.chattrainer.common_prefix", lambda _: 0)
     train([data], base, tmp_path / "apart", recipe, device="cpu")
     shared, apart = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("shared", "apart"))
     assert all(torch.allclose(shared[name], apart[name], atol=2e-3) for name in shared)
