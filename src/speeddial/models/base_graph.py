@@ -13,7 +13,7 @@ MatMulNBits takes fractional zero points too, but then dequantises the whole mat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -89,6 +89,12 @@ class Block8(NamedTuple):
     def stacked(parts: list[Block8]) -> Block8:
         """Matrices over the same input, one below the other."""
         return Block8(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+
+    def rows(self, numbers: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Some rows in fp32, shape (numbers, columns)."""
+        picked = np.asarray(numbers, np.int64)
+        codes = self.codes[picked].astype(np.float32) - self.zero[picked][..., None]
+        return (codes * self.scale[picked][..., None]).reshape(len(picked), -1)
 
     @staticmethod
     def of_weights(weights: npt.NDArray[np.float32]) -> Block8:
@@ -300,7 +306,7 @@ def map_embedding(folder: Path, shape: LlamaShape) -> Block8:
     rows, blocks = shape.vocabulary, shape.hidden // QK
     codes = np.memmap(folder / WEIGHTS, np.uint8, "r", 0, (rows, blocks, QK))
     scale = np.memmap(folder / WEIGHTS, np.float32, "r", -(-codes.nbytes // _PAGE) * _PAGE, (rows, blocks))
-    return Block8(codes, scale, np.full((1, blocks), 128, np.uint8))
+    return Block8(codes, scale, np.broadcast_to(np.uint8(128), (rows, blocks)))
 
 
 def _write_decoder(writer: _GraphWriter, weights: LlamaWeights) -> None:

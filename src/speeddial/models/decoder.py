@@ -241,10 +241,7 @@ class Decoder:
         return np.concatenate(found)
 
     def _embed(self, tokens: Sequence[int]) -> Float32:
-        picked = np.asarray(tokens, np.int64)
-        codes, scale, zero = self._embedding
-        rows = (codes[picked].astype(np.float32) - zero[..., None]) * scale[picked][..., None]
-        return rows.reshape(1, len(picked), self.shape.hidden)
+        return self._embedding.rows(tokens)[None]
 
     def _take(self, capacity: int) -> Context:
         with self._lock:

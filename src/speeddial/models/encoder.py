@@ -75,11 +75,8 @@ class Encoder:
         """The mean hidden state of one text as the base has it, shape (hidden,)."""
         # A first token draws attention and has a state many times as large as any: it is not the text's.
         tokens = [self._tokenizer.start, *(self._tokenizer.encode(text) or [self._tokenizer.end])][:LONGEST]
-        codes, scale, zero = self._embedding
-        picked = np.asarray(tokens, np.int64)
-        rows = (codes[picked].astype(np.float32) - zero[..., None]) * scale[picked][..., None]
         inputs: dict[str, Any] = {
-            "embeddings": rows.reshape(1, len(tokens), self._shape.hidden),
+            "embeddings": self._embedding.rows(tokens)[None],
             "last_index": np.array([len(tokens) - 1], np.int32),
             "total": np.array([len(tokens)], np.int32),
         }

@@ -62,10 +62,7 @@ class WordVectors:
 
     def _mean(self, text: str) -> Float32:
         tokens = self._tokenizer.encode(text) or [self._tokenizer.end]
-        codes, scale, zero = self._embedding
-        picked = np.asarray(tokens, np.int64)
-        rows = (codes[picked].astype(np.float32) - zero[..., None]) * scale[picked][..., None]
-        return np.asarray(rows.reshape(len(tokens), self.dimensions).mean(0), np.float32)
+        return np.asarray(self._embedding.rows(tokens).mean(0), np.float32)
 
 
 _loaded: dict[str, WordVectors] = {}
