@@ -20,10 +20,11 @@ from speeddial.contract import CallsContract, Contract
 from speeddial.contract.copied import cut
 from speeddial.contract.jsontext import write_json
 from speeddial.errors import ContractViolation, EngineRefused, UserError
+from speeddial.expert import TAGGER
 from speeddial.messages import REFUSE
 from speeddial.models.model import Canary, Completion, Model, Receipt, Request, Token
 from speeddial.models.tagnetwork import Chain, Float32, TagNetwork
-from speeddial.models.tagscheme import FILE, LONGEST, span
+from speeddial.models.tagscheme import LONGEST, span
 
 BACKEND = "tagger, checked against the contract"
 _TRIED = 8
@@ -45,9 +46,9 @@ class TaggerModel(Model):
     def __init__(self, name: str, root: Path = Path()) -> None:
         super().__init__(f"tagger:{name}")
         folder = root / name
-        if not (folder / FILE).is_file():
+        if not (folder / TAGGER).is_file():
             raise UserError(
-                f"{folder}: expected a folder with {FILE}, found none",
+                f"{folder}: expected a folder with {TAGGER}, found none",
                 hint="`speeddial train --candidate tagger` makes one",
             )
         self._network = TagNetwork(folder)
@@ -94,9 +95,10 @@ class TaggerModel(Model):
         refusals = [number for number, frame in enumerate(known) if frame.name == REFUSE]
         if not isinstance(contract, CallsContract) or not refusals:
             return frames
-        others = [number for number, frame in enumerate(known) if frame.name not in contract.tools]
+        served = {*contract.tools, REFUSE}
+        others = [number for number, frame in enumerate(known) if frame.name not in served]
         found = frames.copy()
-        found[refusals[0]] += found[[number for number in others if number not in refusals]].sum()
+        found[refusals[0]] += found[others].sum()
         return found
 
     async def _canary(self) -> Canary:

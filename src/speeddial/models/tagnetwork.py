@@ -94,7 +94,7 @@ class TagNetwork:
         self._tensors: Mapping[str, Float32] = {
             name: tensor.astype(np.float32) for name, tensor in found.items()
         }
-        self._chain = self._tensors["transitions"] + self.scheme.transitions
+        self._chain = (self._tensors["transitions"] + self.scheme.transitions).astype(np.float64)
 
     def read(self, words: Sequence[Word]) -> tuple[Float32, Float32]:
         """What is said of a request.
@@ -130,18 +130,17 @@ class TagNetwork:
         scores = np.where(self.scheme.allowed[frame], scores, np.float32(IMPOSSIBLE)).astype(np.float64)
         # No word stands before the first, so none continues.
         scores[0, 2::2] = IMPOSSIBLE
-        chain = self._chain.astype(np.float64)
         # What can still come after each word: log of the sum over all ends of the chain, and of the best end.
         after = np.zeros_like(scores)
         end = np.zeros_like(scores)
         for at in range(len(scores) - 2, -1, -1):
-            onward = chain + scores[at + 1]
+            onward = self._chain + scores[at + 1]
             after[at] = np.logaddexp.reduce(onward + after[at + 1], axis=1)
             end[at] = (onward + end[at + 1]).max(axis=1)
         tags: list[int] = []
         probabilities = []
         for at in range(len(scores)):
-            here = scores[at] + (chain[tags[-1]] if tags else 0.0)
+            here = scores[at] + (self._chain[tags[-1]] if tags else 0.0)
             tag = int((here + end[at]).argmax())
             whole = np.logaddexp.reduce(here + after[at])
             probabilities.append(float(np.exp(min(0.0, here[tag] + after[at, tag] - whole))))

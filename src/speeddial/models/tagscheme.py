@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from speeddial.contract.copied import Word, cut
 from speeddial.errors import EngineError
+from speeddial.expert import TAGGER
 
-FILE = "tagger.json"
 FORMAT = 1
 LONGEST = 256
 """Words of a request that are read."""
@@ -158,9 +158,9 @@ class TagScheme:
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""
         told = {"format": FORMAT, **asdict(self)}
-        part = folder / f"{FILE}.part"
+        part = folder / f"{TAGGER}.part"
         part.write_text(json.dumps(told, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(folder / FILE)
+        part.replace(folder / TAGGER)
 
     @classmethod
     def read(cls, folder: Path) -> TagScheme:
@@ -170,7 +170,7 @@ class TagScheme:
             EngineError: there is none, or it is broken.
         """
         try:
-            told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            told = json.loads((folder / TAGGER).read_text(encoding="utf-8"))
             if told["format"] != FORMAT:
                 raise ValueError(f"format {told['format']}, this version reads {FORMAT}")
             frames = tuple(
@@ -180,7 +180,7 @@ class TagScheme:
             sizes = Sizes(**{name: int(value) for name, value in told["sizes"].items()})
             return cls(tuple(told["words"]), tuple(told["arguments"]), frames, sizes, str(told["base"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EngineError(f"{folder / FILE}: no tagger's ({error!r})", hint="train it anew") from error
+            raise EngineError(f"{folder / TAGGER}: no tagger's ({error!r})", hint="train it anew") from error
 
 
 def span(words: Sequence[Word], start: int, end: int) -> str:
