@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from speeddial.filehash import sha256_of
 from speeddial.flywheel.chattrainer import ChatLearner, ChatTrainer
 from speeddial.flywheel.dataset import ChatEncoder, training_files
 from speeddial.flywheel.loss import Taught
-from speeddial.flywheel.trainer import Schedule, Trained, add_options, command, say
+from speeddial.flywheel.trainer import Schedule, Trained, command
 from speeddial.flywheel.vocabulary import CHAT_TEMPLATE, train_tokenizer
 from speeddial.jsonlines import read_objects
 
@@ -259,10 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--init", type=Path, help="model folder of the same sizes to begin from")
     parser.add_argument("--licence", default="", help="of the data, for training.json")
-    add_options(parser, Recipe())
-    options = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{name: options.pop(name) for name in asdict(Recipe())})
-    return command(lambda: train(recipe=recipe, progress=say, **options))
+    return command(parser, Recipe(), train, arguments)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from speeddial.contract.copied import cut
 from speeddial.flywheel.dataset import DatasetError, Example, training_files
 from speeddial.flywheel.tagform import LEAST
-from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, add_options, command, say
+from speeddial.flywheel.trainer import Learner, Schedule, Trained, Trainer, command
 from speeddial.jsonlines import read_objects
 from speeddial.messages import compact_json
 from speeddial.models.tagnetwork import LAYERS, TENSORS
@@ -39,19 +39,13 @@ from speeddial.models.wordvectors import load_word_vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe(Schedule):
-    """All that decides the weights besides the data; `Sizes` says what the sizes are."""
+class Recipe(Schedule, Sizes):
+    """All that decides the weights besides the data."""
 
     lr: float = 2e-3
     epochs: float = 15.0
     batch: int = 32
     warmup: int = 100
-    word: int = 128
-    character: int = 24
-    spelling: int = 64
-    casing: int = 8
-    meaning: int = 96
-    hidden: int = 128
     dropout: float = 0.4
     unknown: float = 0.5
     """How often a word is read as one that was not learnt, divided by the root of how often it stands."""
@@ -327,7 +321,7 @@ class _TagTrainer(Trainer):
         return examples, sum(len(words) > LONGEST for words in texts)
 
     def _loss(self, chosen: list[Example]) -> tuple[Any, Any, int]:
-        rows = [row for row in chosen if isinstance(row, _Tagged)]
+        rows = cast("list[_Tagged]", chosen)
         each = self.learner.loss(rows, self.seldom)
         weights = self.torch.tensor([row.weight for row in rows], device=self.device)
         return weights @ each, 0.0, max(len(row.tokens) for row in rows)
@@ -339,10 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("data", nargs="+", type=Path, help="JSONL rows")
     parser.add_argument("--out", type=Path, required=True, help="folder of the tagger")
     parser.add_argument("--licence", default="", help="of the data, for training.json")
-    add_options(parser, Recipe())
-    options = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{name: options.pop(name) for name in asdict(Recipe())})
-    return command(lambda: train(recipe=recipe, progress=say, **options))
+    return command(parser, Recipe(), train, arguments)
 
 
 if __name__ == "__main__":

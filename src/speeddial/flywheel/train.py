@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from speeddial.flywheel.lora import (
 )
 from speeddial.flywheel.loss import Taught, summed_cross_entropy
 from speeddial.flywheel.preference import PreferenceTrainer
-from speeddial.flywheel.trainer import Schedule, Trained, add_options, command, say
+from speeddial.flywheel.trainer import Schedule, Trained, command
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the adapter")
     parser.add_argument("--init", type=Path, help="adapter folder to begin from")
     parser.add_argument("--scores", type=Path, help="a teacher's scores of the rows, an .npz file")
-    add_options(parser, Recipe())
-    options = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{name: options.pop(name) for name in asdict(Recipe())})
-    return command(lambda: train(recipe=recipe, progress=say, **options))
+    return command(parser, Recipe(), train, arguments)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -382,8 +382,8 @@ class Trainer(ABC):
         part.replace(self.out / REPORT)
 
 
-def add_options(parser: argparse.ArgumentParser, recipe: Schedule) -> None:
-    """The options of every trainer's command: the recipe's numbers, and how this stage runs."""
+def _add_options(parser: argparse.ArgumentParser, recipe: Schedule) -> None:
+    """The recipe's numbers, and how this stage runs."""
     for name, default in asdict(recipe).items():
         option = f"--{name.replace('_', '-')}"
         if name == "precision":
@@ -398,7 +398,7 @@ def add_options(parser: argparse.ArgumentParser, recipe: Schedule) -> None:
     parser.add_argument("--resume", choices=("auto", "must", "never"), default="auto")
 
 
-def say(at: Progress) -> None:
+def _say(at: Progress) -> None:
     """One line of progress on the standard error."""
     sys.stderr.write(
         f"step {at.step}/{at.steps}  epoch {at.epoch:.2f}  loss {at.loss:.4f}  lr {at.lr:.2e}  "
@@ -407,10 +407,25 @@ def say(at: Progress) -> None:
     sys.stderr.flush()
 
 
-def command(training: Callable[[], Trained]) -> int:
-    """Runs a trainer's command; 0 when schedule or stage ended (it says which), 2 on bad input."""
+def command(
+    parser: argparse.ArgumentParser,
+    recipe: Schedule,
+    train: Callable[..., Trained],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Runs a trainer's command; 0 when schedule or stage ended (it says which), 2 on bad input.
+
+    Args:
+        parser: knows the options that only this trainer has, named as `train` names them.
+        recipe: the defaults of those that all have.
+        train: takes these options, `recipe` and `progress`.
+        arguments: of the command line; None is the process's own.
+    """
+    _add_options(parser, recipe)
+    options = vars(parser.parse_args(arguments))
+    chosen = replace(recipe, **{name: options.pop(name) for name in asdict(recipe)})
     try:
-        done = training()
+        done = train(recipe=chosen, progress=_say, **options)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
