@@ -27,8 +27,8 @@ PRECISION = 0.99
 """At which a version answers by itself: its threshold is the least confidence at which that is `expected`."""
 
 
-def spread(ids: Iterable[str], most: int) -> list[str]:
-    """So many of them, in an order that is the same for ever and has nothing to do with their tasks."""
+def spread(ids: Iterable[str], most: int | None = None) -> list[str]:
+    """So many of them, all unless given, in an order that is for ever the same and follows no task."""
     return sorted(ids, key=lambda name: sha256(name.encode()).hexdigest())[:most]
 
 

@@ -53,7 +53,8 @@ MOST_TIMES = 7
 LEAST_WEIGHT = 0.1
 """Of a row. An answer in many words is improbable as a whole, however sure its model was of each."""
 MOST_ANSWERS = 1500
-"""Samples that confidence is calibrated on, at most; they are decoded one by one."""
+"""Samples that confidence is calibrated on, at most, where they are decoded; a tagger, which needs some
+milliseconds for each, is calibrated on all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ async def train(
                 work / ANSWERS,
                 project,
                 cards[0],
-                _to_calibrate(plan, tasks, samples),
+                _to_calibrate(plan, tasks, samples, None if one.kind == "tagger" else MOST_ANSWERS),
                 lambda done, of: progress(Told(stage="calibrate", done=done, of=of)),
             )
             outcome = calibrate(cards, answered, project, work / ANSWERS)
@@ -261,13 +262,16 @@ def samples_of(selected: Artefact, folder: Path) -> dict[str, Sample]:
 
 
 def _to_calibrate(
-    plan: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], samples: Mapping[str, Sample]
+    plan: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    samples: Mapping[str, Sample],
+    most: int | None,
 ) -> list[Sample]:
-    """Samples of the calibration part, with some that are of none of these tasks."""
+    """Samples of the calibration part, so many at most, with some that are of none of these tasks."""
     ids = [name for row in tasks for name in row["calibrate"]]
     asides = spread(plan["refused"]["calibrate"], round(REFUSALS * len(ids)))
     strangers = [samples[name].with_calls(()) for name in asides]
-    own = [samples[name] for name in spread(ids, MOST_ANSWERS - len(asides))]
+    own = [samples[name] for name in spread(ids, most and most - len(asides))]
     return [*own, *strangers]
 
 
