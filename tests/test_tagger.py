@@ -44,6 +44,7 @@ SCHEME = TagScheme(
         Frame(REFUSE, {"reason": "another task"}, ()),
     ),
     Sizes(word=8, character=4, spelling=6, casing=2, hidden=5),
+    members=3,
 )
 PLAY = {
     "name": "play",
@@ -90,26 +91,31 @@ def test_a_value_that_the_request_does_not_say_has_no_tags() -> None:
     assert SCHEME.tagged(words, {"song": "CATS", "artist": "anna"}) == [0, 3, 0, 1]
 
 
-def test_the_best_chain_is_the_best_of_all(tmp_path: Path) -> None:
+def test_the_best_chain_is_the_likeliest_of_what_members_have_for_their_best(tmp_path: Path) -> None:
     network = TagNetwork(write_tagger(tmp_path, SCHEME))
-    chain = network._chain.astype(float)
     for text in ("play", "play the song", "Anna by Bob!"):
         words = cut(text)
-        _, scores = network.read(words)
+        frames, scores = network.read(words)
+        assert frames.shape == (3, 3) and scores.shape == (3, len(words), SCHEME.tags)
         for frame, allowed in enumerate(SCHEME.allowed):
-            costs = np.where(allowed, scores, IMPOSSIBLE)
-            every = {
-                tags: sum(costs[at, tag] for at, tag in enumerate(tags))
-                + sum(chain[pair] for pair in itertools.pairwise(tags))
-                for tags in itertools.product(np.flatnonzero(allowed), repeat=len(words))
-                if tags[0] % 2 or not tags[0]
+            bests, chances = [], []
+            for member, chain in enumerate(network._chains.astype(float)):
+                every = {
+                    tags: sum(scores[member, at, tag] for at, tag in enumerate(tags))
+                    + sum(chain[pair] for pair in itertools.pairwise(tags))
+                    for tags in itertools.product(np.flatnonzero(allowed), repeat=len(words))
+                    if tags[0] % 2 or not tags[0]
+                }
+                whole = np.logaddexp.reduce(list(every.values()))
+                bests.append(max(every, key=lambda tags: every[tags]))
+                chances.append({tags: np.exp(cost - whole) for tags, cost in every.items()})
+            likely = frames[:, frame]
+            mean = {
+                tags: sum(likely[m] * chances[m][tags] for m in range(3)) / likely.sum() for tags in bests
             }
-            best = network.best(scores, frame)
-            assert tuple(best.tags) == max(every, key=lambda tags: every[tags])
-            whole = np.logaddexp.reduce(list(every.values()))
-            assert prod(best.probabilities) == pytest.approx(
-                np.exp(every[tuple(best.tags)] - whole), rel=1e-4
-            )
+            best = network.best(likely, scores, frame)
+            assert mean[tuple(best.tags)] == pytest.approx(max(mean.values()), rel=1e-4)
+            assert prod(best.probabilities) == pytest.approx(mean[tuple(best.tags)], rel=1e-4)
 
 
 def test_a_word_goes_on_only_where_it_began() -> None:
@@ -221,7 +227,7 @@ def show(at):
     if at.step == die_at:
         os.kill(os.getpid(), signal.SIGKILL)
 
-recipe = Recipe(epochs=6.0, hidden=32, word=32, batch=16, warmup=20)
+recipe = Recipe(epochs=6.0, hidden=32, word=32, batch=16, warmup=20, members=2)
 print(train([data], out, recipe, checkpoint_every=10, report_every=10, progress=show, device="cpu").loss)
 """
 
@@ -230,6 +236,8 @@ print(train([data], out, recipe, checkpoint_every=10, report_every=10, progress=
 @pytest.mark.timeout(600)
 def test_a_tagger_is_trained_through_a_kill_bit_for_bit_and_finds_new_words(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
     from speeddial.flywheel.tagging import Recipe, _Tagger
 
     rows = tmp_path / "rows.jsonl"
@@ -258,17 +266,19 @@ def test_a_tagger_is_trained_through_a_kill_bit_for_bit_and_finds_new_words(tmp_
     learner = _Tagger(Recipe(), "")
     learner.scheme = network.scheme
     learner.build("cpu", False)
-    learner.restore({name: torch.from_numpy(value.copy()) for name, value in network._tensors.items()})
-    learner.network.eval()
+    learner.restore({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
+    learner.members.eval()
     learner.drop.eval()
     words = cut("put 12 durians on the Zoo list!")
     ids, characters, casings = (torch.from_numpy(part)[None] for part in network.scheme.features(words))
     real = torch.ones(1, len(words), dtype=torch.bool)
-    with torch.no_grad():
-        scores, frames = learner._read(ids, characters, casings, None, real.sum(1), real)
     told, said = network.read(words)
-    assert np.allclose(frames.softmax(-1)[0].numpy(), told, atol=1e-4)
-    assert np.allclose(scores[0].numpy(), said, atol=1e-3)
+    for number, member in enumerate(learner.members):
+        with torch.no_grad():
+            scores, frames = learner._read(member, ids, characters, casings, None, real.sum(1), real)
+        assert np.allclose(frames.softmax(-1)[0].numpy(), told[number], atol=1e-4)
+        assert np.allclose(scores[0].numpy(), said[number], atol=1e-3)
+    assert not np.allclose(told[0], told[1], atol=1e-6), "each begins from weights of its own"
 
     completion = asked(folder, "put 12 durians on the zoo list", definitions["add_item"])
     assert json.loads(completion.text) == {
@@ -293,7 +303,7 @@ def test_the_words_of_a_base_tell_those_that_no_sample_has(base_model: Any, tmp_
 def test_a_request_for_a_tool_that_is_not_there_is_refused(tmp_path: Path) -> None:
     scheme = replace(SCHEME, frames=(Frame("sing", {}, ()), Frame("play", {}, ()), SCHEME.frames[2]))
     folder = write_tagger(tmp_path, scheme)
-    likely, _ = TagNetwork(folder).read(cut("play the song"))
+    likely = TagNetwork(folder).read(cut("play the song"))[0].mean(axis=0)
     completion = asked(folder, "play the song")
     told = next(token.probability for token in completion.tokens if token.probability is not None)
     refused = likely[0] + likely[2]

@@ -52,6 +52,8 @@ class Recipe(Schedule, Sizes):
     weight_decay: float = 0.01
     base: str = ""
     """Whose vectors of words are read too, as `speeddial models` names it."""
+    members: int = 1
+    """Networks that are trained beside each other, on the same rows."""
 
 
 def train(
@@ -116,8 +118,21 @@ class _Tagger(Learner):
         import torch
         from torch import nn
 
-        size, scheme, recipe = self.scheme.sizes, self.scheme, self.recipe
-        self.network = nn.ModuleDict(
+        scheme = self.scheme
+        self.vectors = load_word_vectors(scheme.base) if scheme.base else None
+        self.members = nn.ModuleList(self._member() for _ in range(scheme.members)).to(device)
+        zeros = torch.zeros(scheme.tags, scheme.tags, device=device)
+        self.transitions = nn.ParameterList(zeros.clone() for _ in self.members)
+        self.barred = torch.from_numpy(scheme.transitions).to(device)
+        self.allowed = torch.from_numpy(scheme.allowed).to(device)
+        self.drop = nn.Dropout(self.recipe.dropout)
+        self.device = device
+
+    def _member(self) -> Any:
+        from torch import nn
+
+        size, scheme = self.scheme.sizes, self.scheme
+        member = nn.ModuleDict(
             {
                 "word": nn.Embedding(2 + len(scheme.words), size.word, padding_idx=0),
                 "character": nn.Embedding(CHARACTERS, size.character, padding_idx=0),
@@ -129,25 +144,19 @@ class _Tagger(Learner):
                     num_layers=LAYERS,
                     bidirectional=True,
                     batch_first=True,
-                    dropout=0.75 * recipe.dropout,
+                    dropout=0.75 * self.recipe.dropout,
                 ),
                 "attention": nn.Linear(2 * size.hidden, 1),
                 "tag": nn.Linear(4 * size.hidden, scheme.tags),
                 "frame": nn.Linear(4 * size.hidden, len(scheme.frames)),
             }
         )
-        self.vectors = load_word_vectors(scheme.base) if scheme.base else None
         if self.vectors:
-            self.network["meaning"] = nn.Linear(self.vectors.dimensions, size.meaning)
-        self.network.to(device)
-        self.transitions = nn.Parameter(torch.zeros(scheme.tags, scheme.tags, device=device))
-        self.barred = torch.from_numpy(scheme.transitions).to(device)
-        self.allowed = torch.from_numpy(scheme.allowed).to(device)
-        self.drop = nn.Dropout(recipe.dropout)
-        self.device = device
+            member["meaning"] = nn.Linear(self.vectors.dimensions, size.meaning)
+        return member
 
     def loss(self, rows: Sequence[_Tagged], seldom: Any) -> Any:
-        """What each row costs, shape (rows,): its frame and its chain of tags.
+        """What each row costs a member in the mean, shape (rows,): its frame and its chain of tags.
 
         Args:
             seldom: word's number -> chance that it is read as one that was not learnt.
@@ -165,15 +174,19 @@ class _Tagger(Learner):
             return found.to(self.device)
 
         ids = padded([row.tokens for row in rows])
-        ids = torch.where(torch.rand(ids.shape, device=self.device) < seldom[ids], UNKNOWN, ids)
         characters = padded([row.characters for row in rows], rows[0].characters.shape[1])
         casings = padded([row.casings for row in rows])
         meanings = self._meanings(rows, width) if self.vectors else None
-        scores, frames = self._read(ids, characters, casings, meanings, counts, real)
         frame = torch.tensor([row.frame for row in rows], device=self.device)
-        said = torch.nn.functional.cross_entropy(frames, frame, reduction="none")
-        scores = scores.masked_fill(~self.allowed[frame][:, None], IMPOSSIBLE)
-        return said + self._chain(scores, padded([row.tags for row in rows]), real)
+        tags = padded([row.tags for row in rows])
+        costs = []
+        for number, member in enumerate(self.members):
+            known = torch.where(torch.rand(ids.shape, device=self.device) < seldom[ids], UNKNOWN, ids)
+            scores, frames = self._read(member, known, characters, casings, meanings, counts, real)
+            said = torch.nn.functional.cross_entropy(frames, frame, reduction="none")
+            scores = scores.masked_fill(~self.allowed[frame][:, None], IMPOSSIBLE)
+            costs.append(said + self._chain(self.transitions[number], scores, tags, real))
+        return torch.stack(costs).mean(0)
 
     def _meanings(self, rows: Sequence[_Tagged], width: int) -> Any:
         """The base's vectors of the rows' words, shape (rows, words, dimensions)."""
@@ -186,13 +199,12 @@ class _Tagger(Learner):
         return found.to(self.device)
 
     def _read(
-        self, ids: Any, characters: Any, casings: Any, meanings: Any, counts: Any, real: Any
+        self, net: Any, ids: Any, characters: Any, casings: Any, meanings: Any, counts: Any, real: Any
     ) -> tuple[Any, Any]:
-        """Scores of the words' tags, shape (rows, words, tags), and of the frames, (rows, frames)."""
+        """A member's scores of words' tags, shape (rows, words, tags), and of frames, (rows, frames)."""
         import torch
         from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-        net = self.network
         rows, width, spelt = characters.shape
         vectors = net["character"](characters.view(-1, spelt)).transpose(1, 2)
         spelling = torch.relu(net["spelling"](vectors)).amax(-1).view(rows, width, -1)
@@ -209,11 +221,11 @@ class _Tagger(Learner):
         every = torch.cat([states, whole[:, None].expand_as(states)], -1)
         return net["tag"](every), net["frame"](self.drop(torch.cat([whole, most], -1)))
 
-    def _chain(self, scores: Any, tags: Any, real: Any) -> Any:
+    def _chain(self, transitions: Any, scores: Any, tags: Any, real: Any) -> Any:
         """Negative log-likelihood of each row's tags (Lafferty, McCallum and Pereira 2001)."""
         import torch
 
-        chain = self.transitions + self.barred
+        chain = transitions + self.barred
         likely = chain.exp()
         scores[:, 0, 2::2] = IMPOSSIBLE
         every = scores[:, 0]
@@ -228,19 +240,26 @@ class _Tagger(Learner):
         return torch.logsumexp(every, -1) - own
 
     def parameters(self) -> list[Any]:
-        return [*self.network.parameters(), self.transitions]
+        return [*self.members.parameters(), *self.transitions]
 
     def weights(self) -> dict[str, Any]:
-        found = {**self.network.state_dict(), "transitions": self.transitions}
-        return {name: value.detach().float().cpu() for name, value in found.items()}
+        found = {}
+        for number, member in enumerate(self.members):
+            for name, value in {**member.state_dict(), "transitions": self.transitions[number]}.items():
+                found[f"{self.scheme.place(number)}{name}"] = value.detach().float().cpu()
+        return found
 
     def restore(self, weights: Mapping[str, Any]) -> None:
         import torch
 
-        rest = dict(weights)
-        with torch.no_grad():
-            self.transitions.copy_(rest.pop("transitions"))
-        self.network.load_state_dict(rest)
+        for number, member in enumerate(self.members):
+            place = self.scheme.place(number)
+            own = {
+                name.removeprefix(place): value for name, value in weights.items() if name.startswith(place)
+            }
+            with torch.no_grad():
+                self.transitions[number].copy_(own.pop("transitions"))
+            member.load_state_dict(own)
 
     def save(self, folder: Path) -> None:
         """Writes `tagger.json` and the weights in fp16, each file complete or not at all."""
@@ -300,7 +319,7 @@ class _TagTrainer(Trainer):
         sizes = Sizes(**{name: getattr(self.recipe, name) for name in asdict(Sizes())})
         arguments = tuple(sorted({name for frame in known for name in frame.copied}))
         scheme = self.learner.scheme = TagScheme(
-            learnt_words(texts), arguments, tuple(known), sizes, self.recipe.base
+            learnt_words(texts), arguments, tuple(known), sizes, self.recipe.base, self.recipe.members
         )
         examples: list[Example] = []
         for row, words in zip(rows, texts, strict=True):

@@ -63,15 +63,17 @@ class TaggerModel(Model):
             raise EngineRefused(f"{self.name}: a tagger reads words, and the request has none")
         frames, scores = self._network.read(words)
         frames = self._asked(frames, request.contract)
-        for number in np.argsort(-frames)[:_TRIED]:
-            frame, chain = self._network.scheme.frames[number], self._network.best(scores, int(number))
+        likely = frames.mean(axis=0)
+        for number in np.argsort(-likely)[:_TRIED]:
+            frame = self._network.scheme.frames[number]
+            chain = self._network.best(frames[:, number], scores, int(number))
             found = self._network.scheme.values(words, chain.tags)
             said = {name: span(words, *place) for name, place in found.items()}
             try:
                 text = request.contract.dump({"name": frame.name, "arguments": {**frame.arguments, **said}})
             except ContractViolation:
                 continue
-            tokens = _tokens(text, frame.name, float(frames[number]), chain, found, said)
+            tokens = _tokens(text, frame.name, float(likely[number]), chain, found, said)
             return Completion(
                 text=text,
                 receipt=Receipt(True, BACKEND, request.contract.schema_hash, f"canary {canary.at}"),
@@ -98,7 +100,7 @@ class TaggerModel(Model):
         served = {*contract.tools, REFUSE}
         others = [number for number, frame in enumerate(known) if frame.name not in served]
         found = frames.copy()
-        found[refusals[0]] += found[others].sum()
+        found[:, refusals[0]] += found[:, others].sum(axis=1)
         return found
 
     async def _canary(self) -> Canary:

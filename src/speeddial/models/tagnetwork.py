@@ -1,8 +1,10 @@
 """The tagger's network, computed: words and their spelling, two bidirectional LSTM layers, two heads.
 
 After Huang, Xu and Yu 2015 (arXiv 1508.01991) and Liu and Lane 2016 (arXiv 1609.01454): one reading gives the
-frame, by attention over the words, and the words' tags, by a linear chain (a CRF). A request of twelve words
-takes a few milliseconds in numpy; `speeddial.flywheel.tagging` has the same network for training.
+frame, by attention over the words, and the words' tags, by a linear chain (a CRF). Several members, trained
+from different beginnings, read alike, and an answer's probability is the mean of theirs: where they differ it
+is small, which tells more of what is wrong than any one's doubt (Lakshminarayanan, Pritzel and Blundell 2017,
+arXiv 1612.01474). `speeddial.flywheel.tagging` has the same network for training.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import numpy.typing as npt
 
 from speeddial.contract.copied import Word
 from speeddial.errors import EngineError
-from speeddial.models.tagscheme import CASINGS, CHARACTERS, IMPOSSIBLE, SPELLING, TagScheme
+from speeddial.models.tagscheme import CASINGS, CHARACTERS, IMPOSSIBLE, SPELLING, Ints, TagScheme
 from speeddial.models.wordvectors import load_word_vectors
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 TENSORS = "model.safetensors"
 LAYERS = 2
 DIRECTIONS = ("", "_reverse")
+TINY = 1e-300
 
 
 def shapes(scheme: TagScheme, dimensions: int) -> dict[str, tuple[int, ...]]:
@@ -48,7 +52,7 @@ def shapes(scheme: TagScheme, dimensions: int) -> dict[str, tuple[int, ...]]:
             found[f"lstm.weight_hh_l{layer}{way}"] = (4 * hidden, hidden)
             found[f"lstm.bias_ih_l{layer}{way}"] = (4 * hidden,)
             found[f"lstm.bias_hh_l{layer}{way}"] = (4 * hidden,)
-    return found | {
+    found |= {
         "attention.weight": (1, 2 * hidden),
         "attention.bias": (1,),
         "tag.weight": (scheme.tags, 4 * hidden),
@@ -57,6 +61,8 @@ def shapes(scheme: TagScheme, dimensions: int) -> dict[str, tuple[int, ...]]:
         "frame.bias": (len(scheme.frames),),
         "transitions": (scheme.tags, scheme.tags),
     }
+    members = range(scheme.members)
+    return {f"{scheme.place(one)}{name}": shape for one in members for name, shape in found.items()}
 
 
 class Chain(NamedTuple):
@@ -91,22 +97,86 @@ class TagNetwork:
         expected = shapes(self.scheme, self._vectors.dimensions if self._vectors else 0)
         if {name: tensor.shape for name, tensor in found.items()} != expected:
             raise EngineError(f"{folder / TENSORS}: weights of another tagger", hint="train it anew")
-        self._tensors: Mapping[str, Float32] = {
-            name: tensor.astype(np.float32) for name, tensor in found.items()
-        }
-        self._chain = (self._tensors["transitions"] + self.scheme.transitions).astype(np.float64)
+        self._members = [
+            _Member(
+                {
+                    name.removeprefix(place): tensor.astype(np.float32)
+                    for name, tensor in found.items()
+                    if name.startswith(place)
+                }
+            )
+            for place in map(self.scheme.place, range(self.scheme.members))
+        ]
+        self._chains = np.stack(
+            [one.tensors["transitions"] + self.scheme.transitions for one in self._members]
+        )
 
     def read(self, words: Sequence[Word]) -> tuple[Float32, Float32]:
-        """What is said of a request.
+        """What each member says of a request.
 
         Returns:
-            Probability of each frame, shape (frames,), and scores of each word's tags, (words, tags).
+            Probability of each frame, shape (members, frames), and scores of each word's tags, (members,
+            words, tags).
         """
-        tensors = self._tensors
         ids, characters, casing = self.scheme.features(words)
+        meanings = self._vectors.of([word.text for word in words]) if self._vectors is not None else None
+        said = [member.read(ids, characters, casing, meanings) for member in self._members]
+        return np.stack([frames for frames, _ in said]), np.stack([scores for _, scores in said])
+
+    def best(self, likely: Float32, scores: Float32, frame: int) -> Chain:
+        """Of the chains of tags that a member has for a frame's best, the likeliest in the mean of all.
+
+        Args:
+            likely: each member's probability of the frame, which is how much its word counts.
+            scores: of each word's tags, from `read`.
+        """
+        allowed = np.flatnonzero(self.scheme.allowed[frame])
+        scores = scores[:, :, allowed].astype(np.float64)
+        # No word stands before the first, so none continues.
+        scores[:, 0, (allowed > 0) & (allowed % 2 == 0)] = IMPOSSIBLE
+        chains = self._chains[:, allowed[:, None], allowed].astype(np.float64)
+        # What can still come after each word: log of the sum over all ends of the chain, and of the best end.
+        after = np.zeros_like(scores)
+        end = np.zeros_like(scores)
+        for at in range(scores.shape[1] - 2, -1, -1):
+            onward = chains + scores[:, at + 1, None]
+            after[:, at] = np.logaddexp.reduce(onward + after[:, at + 1, None], axis=2)
+            end[:, at] = (onward + end[:, at + 1, None]).max(axis=2)
+
+        def ahead(at: int, tags: Sequence[int]) -> Float64:
+            return np.asarray(scores[:, at] + (chains[:, tags[-1]] if tags else 0.0), np.float64)
+
+        every = set()
+        for member in range(len(scores)):
+            tags: list[int] = []
+            for at in range(scores.shape[1]):
+                tags.append(int((ahead(at, tags) + end[:, at])[member].argmax()))
+            every.add(tuple(tags))
+        told = []
+        for chain in sorted(every):
+            own = []
+            for at, tag in enumerate(chain):
+                here = ahead(at, chain[:at]) + after[:, at]
+                own.append(np.exp(np.minimum(0.0, here[:, tag] - np.logaddexp.reduce(here, axis=1))))
+            # A member counts for the next word by how probable it found the frame and the words before.
+            so_far = np.cumprod([likely.astype(np.float64), *own], axis=0).sum(axis=1)
+            told.append((float(so_far[-1]), chain, so_far[1:] / np.maximum(so_far[:-1], TINY)))
+        _, chain, probabilities = max(told, key=lambda one: one[0])
+        return Chain(allowed[list(chain)].tolist(), probabilities.tolist())
+
+
+class _Member(NamedTuple):
+    """One network's weights."""
+
+    tensors: Mapping[str, Float32]
+
+    def read(
+        self, ids: Ints, characters: Ints, casing: Ints, meanings: Float32 | None
+    ) -> tuple[Float32, Float32]:
+        """Probability of each frame, and scores of each word's tags, (words, tags)."""
+        tensors = self.tensors
         parts = [tensors["word.weight"][ids], self._spelt(characters), tensors["casing.weight"][casing]]
-        if self._vectors is not None:
-            meanings = self._vectors.of([word.text for word in words])
+        if meanings is not None:
             parts.append(meanings @ tensors["meaning.weight"].T + tensors["meaning.bias"])
         states = np.concatenate(parts, axis=1)
         for layer in range(LAYERS):
@@ -121,46 +191,21 @@ class TagNetwork:
         frames = np.exp(frames - frames.max())
         return frames / frames.sum(), every @ tensors["tag.weight"].T + tensors["tag.bias"]
 
-    def best(self, scores: Float32, frame: int) -> Chain:
-        """The likeliest chain of tags that a frame's words may have (Viterbi), with its probabilities.
-
-        Args:
-            scores: of each word's tags, from `read`.
-        """
-        scores = np.where(self.scheme.allowed[frame], scores, np.float32(IMPOSSIBLE)).astype(np.float64)
-        # No word stands before the first, so none continues.
-        scores[0, 2::2] = IMPOSSIBLE
-        # What can still come after each word: log of the sum over all ends of the chain, and of the best end.
-        after = np.zeros_like(scores)
-        end = np.zeros_like(scores)
-        for at in range(len(scores) - 2, -1, -1):
-            onward = self._chain + scores[at + 1]
-            after[at] = np.logaddexp.reduce(onward + after[at + 1], axis=1)
-            end[at] = (onward + end[at + 1]).max(axis=1)
-        tags: list[int] = []
-        probabilities = []
-        for at in range(len(scores)):
-            here = scores[at] + (self._chain[tags[-1]] if tags else 0.0)
-            tag = int((here + end[at]).argmax())
-            whole = np.logaddexp.reduce(here + after[at])
-            probabilities.append(float(np.exp(min(0.0, here[tag] + after[at, tag] - whole))))
-            tags.append(tag)
-        return Chain(tags, probabilities)
-
-    def _spelt(self, characters: npt.NDArray[np.int64]) -> Float32:
-        vectors = self._tensors["character.weight"][characters]
+    def _spelt(self, characters: Ints) -> Float32:
+        vectors = self.tensors["character.weight"][characters]
         padded = np.pad(vectors, ((0, 0), (1, 1), (0, 0)))
         around = np.concatenate([padded[:, shift : shift + SPELLING] for shift in range(3)], axis=2)
-        filters = self._tensors["spelling.weight"].transpose(2, 1, 0).reshape(around.shape[2], -1)
-        found = around @ filters + self._tensors["spelling.bias"]
+        filters = self.tensors["spelling.weight"].transpose(2, 1, 0).reshape(around.shape[2], -1)
+        found = around @ filters + self.tensors["spelling.bias"]
         return np.asarray(np.maximum(found, 0).max(axis=1), np.float32)
 
     def _lstm(self, inputs: Float32, name: str) -> Float32:
         """One direction of one layer: states of each word, shape (words, hidden)."""
-        tensors, hidden = self._tensors, self.scheme.sizes.hidden
+        tensors = self.tensors
         given = inputs @ tensors[f"lstm.weight_ih{name}"].T
         given = given + tensors[f"lstm.bias_ih{name}"] + tensors[f"lstm.bias_hh{name}"]
         weights = tensors[f"lstm.weight_hh{name}"].T
+        hidden = len(weights)
         state = cell = np.zeros(hidden, np.float32)
         found = np.empty((len(inputs), hidden), np.float32)
         for row, one in zip(found, given, strict=True):

@@ -75,6 +75,12 @@ class TagScheme:
     sizes: Sizes = Sizes()
     base: str = ""
     """Whose vectors of words are read too; empty for none."""
+    members: int = 1
+    """Networks, each with weights of its own, that read every request."""
+
+    def place(self, member: int) -> str:
+        """What the names of a member's weights begin with."""
+        return f"members.{member}." if self.members > 1 else ""
 
     @property
     def wide(self) -> int:
@@ -178,7 +184,14 @@ class TagScheme:
                 for one in told["frames"]
             )
             sizes = Sizes(**{name: int(value) for name, value in told["sizes"].items()})
-            return cls(tuple(told["words"]), tuple(told["arguments"]), frames, sizes, str(told["base"]))
+            return cls(
+                words=tuple(told["words"]),
+                arguments=tuple(told["arguments"]),
+                frames=frames,
+                sizes=sizes,
+                base=str(told["base"]),
+                members=int(told.get("members", 1)),
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EngineError(f"{folder / TAGGER}: no tagger's ({error!r})", hint="train it anew") from error
 
