@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from speeddial.flywheel.evaluate import wilson
+from speeddial.flywheel.labelset import Pairs
 from speeddial.given import NONE
 from speeddial.models import load_model
 from speeddial.models.classifier import ClassifierModel
 from training.organizer import read
-from training.triage import Pairs, learnt, pairs
+from training.triage import learnt, pairs
 
 ADAPTER = Path(__file__).parents[1] / "experts" / "triage" / "adapter"
 

@@ -17,7 +17,7 @@ from speeddial.contract import Contract
 from speeddial.errors import DefinitionError, EngineRefused
 from speeddial.given import NONE
 from speeddial.models import load_model, on_embedded_base
-from speeddial.models.calibration import Calibration, calibrated
+from speeddial.models.calibration import Calibration, best_and_lead, calibrated
 from speeddial.models.classifier import ClassifierModel
 from speeddial.models.fewshot import RIDGE, START, fit
 from speeddial.models.labelset import LabelSet, find, labels_in
@@ -187,7 +187,8 @@ def test_scores_without_an_example_are_those_of_a_regression_that_never_saw_it()
 def test_a_calibration_gives_probabilities(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(40, 5)) * rng.uniform(0.01, 3)
-    made = calibrated(scores, rng.integers(0, 5, 40), rng.normal(size=(7, 5)), START)
+    strange = best_and_lead(rng.normal(size=(7, 5)))
+    made = calibrated(scores, rng.integers(0, 5, 40), best_and_lead(scores), strange, START)
     likely = made.probabilities(rng.normal(size=(9, 5)) * 10)
     assert np.isfinite(likely).all() and (likely >= 0).all() and np.allclose(likely.sum(1), 1)
 
@@ -198,7 +199,8 @@ def test_a_calibration_tells_strangers_from_known_and_does_not_claim_more_than_i
     known = rng.normal(0, 0.3, (2000, 4))
     known[np.arange(2000), truth] += 0.6
     strange = rng.normal(-0.4, 0.3, (400, 4))
-    made = calibrated(known[:1000], truth[:1000], strange[:200], START)
+    seen = best_and_lead(known[:1000]), best_and_lead(strange[:200])
+    made = calibrated(known[:1000], truth[:1000], *seen, START)
     likely, unlike = made.probabilities(known[1000:]), made.probabilities(strange[200:])
     assert unlike[:, -1].mean() > likely[:, -1].mean() + 0.3
     right = np.concatenate([likely.argmax(1) == truth[1000:], unlike.argmax(1) == 4])
@@ -208,7 +210,7 @@ def test_a_calibration_tells_strangers_from_known_and_does_not_claim_more_than_i
 
 def test_without_cases_a_calibration_stays_as_it_starts() -> None:
     nothing = np.empty((0, 2))
-    assert calibrated(nothing, np.empty(0, np.intp), nothing, START) is START
+    assert calibrated(nothing, np.empty(0, np.intp), nothing, nothing, START) is START
 
 
 # --- label sets in files ------------------------------------------------------------------------------------

@@ -309,15 +309,31 @@ class Recipe:
         classes = [
             first or (dice.choice(("door", "curtain", "shade", "window", "")) if domain == "cover" else "")
         ]
-        if first and dice.random() < 0.25 and (domain == "sensor" or first in _TOLD_APART):
+        watched = domain == "sensor" or (first and first in _TOLD_APART)
+        if first and watched and dice.random() < (0.45 if domain == "sensor" else 0.3):
             others = _TOLD_APART if domain == "binary_sensor" else self.sensor_classes(block)
-            classes += dice.sample(sorted(set(others) - {first}), dice.randint(1, 4))
+            classes += dice.sample(
+                sorted(set(others) - {first}), dice.randint(1, 8 if domain == "sensor" else 4)
+            )
             dice.shuffle(classes)
         for number, device_class in enumerate(classes):
             entity: Json = {"name": written, "id": f"{domain}.it_{number}"}
             if device_class:
                 entity["attributes"] = {"device_class": device_class}
             house["entities"].append(entity)
+        if watched and block.language == "ru" and dice.random() < 0.15:
+            # A bed has a weight and shakes: a sensor of the other kind is called the same, written otherwise.
+            house["entities"].append(self.twin(name, domain, block))
+
+    def twin(self, name: Name, domain: str, block: Block) -> Json:
+        write = str.lower if name.nominative[:1].isupper() else _sentence
+        other = "binary_sensor" if domain == "sensor" else "sensor"
+        others = _TOLD_APART if domain == "sensor" else self.sensor_classes(block)
+        return {
+            "name": write(name.nominative),
+            "id": f"{other}.twin",
+            "attributes": {"device_class": self.dice.choice(others)},
+        }
 
     def sensor_classes(self, block: Block) -> list[str]:
         every = {item for other in self.blocks[block.language] if other.domains == ("sensor",)
@@ -339,11 +355,11 @@ class Recipe:
             if "name" not in slots and dice.random() < 0.3:
                 house["entities"].append({"name": "TV", "id": "media_player.set"})
         # Asked about by a name, a thing may really be called so; or what is named is another thing.
-        if dice.random() < (0.15 if "name" in slots else 0.35):
-            for common in GENERIC[language]:
-                if dice.random() < 0.6:
-                    house["entities"].append({"name": common[0], "id": f"binary_sensor.{common[1]}",
-                                              "attributes": {"device_class": common[1]}})  # fmt: skip
+        if dice.random() < (0.25 if "name" in slots else 0.35):
+            for called, domain, device_class in GENERIC[language]:
+                if dice.random() < 0.5:
+                    house["entities"].append({"name": called, "id": f"{domain}.{device_class}",
+                                              "attributes": {"device_class": device_class}})  # fmt: skip
 
     def cased(self, name: Name, before: str, language: str) -> str:
         """A name in the case that the words before it ask for, mostly."""
@@ -365,7 +381,7 @@ class Recipe:
             return said, said
         if part.list in _WILDCARDS:
             said = dice.choice(_WILDCARDS[part.list][language])
-            if part.list == "timer_name" and dice.random() < 0.35:
+            if part.list == "timer_name" and dice.random() < 0.5:
                 said = dice.choice(words("items" if dice.random() < 0.3 else "objects")[language])
             elif part.list.endswith("_item") and dice.random() < 0.6:
                 # Of a few dozen items a small model learns the words, and not where an item ends.
@@ -443,19 +459,24 @@ class Recipe:
         return row_of(house, text + dice.choice(("", "", ".", "!")), "HassNevermind", {})
 
 
-GENERIC: Mapping[str, tuple[tuple[str, str], ...]] = {
+_BINARY = "binary_sensor"
+GENERIC: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "en": (
-        *(("Fan", "running"), ("Light", "light"), ("Gas", "gas"), ("Music", "sound"), ("Motion", "motion")),
-        *(("Motion sensor", "motion"), ("Occupancy", "occupancy"), ("Phone", "battery")),
+        *(("Fan", _BINARY, "running"), ("Light", _BINARY, "light"), ("Gas", _BINARY, "gas")),
+        *(("Music", _BINARY, "sound"), ("Motion", _BINARY, "motion"), ("Motion sensor", _BINARY, "motion")),
+        *(("Occupancy", _BINARY, "occupancy"), ("Phone", _BINARY, "battery"), ("Phone", _BINARY, "update")),
+        *(("Smoke", _BINARY, "smoke"), ("Leak sensor", _BINARY, "moisture")),
     ),
     "ru": (
-        ("Свет", "light"),
-        ("Окно", "window"),
-        ("Датчик", "motion"),
-        ("Музыка", "sound"),
-        ("Таймер", "running"),
+        *(("Свет", _BINARY, "light"), ("Окно", _BINARY, "window"), ("Музыка", _BINARY, "sound")),
+        *(("Датчик", _BINARY, "motion"), ("Датчик", _BINARY, "occupancy"), ("Таймер", _BINARY, "running")),
+        *(("Датчик протечки", _BINARY, "moisture"), ("Датчик света", "sensor", "illuminance")),
+        *(("Датчик дыма", _BINARY, "smoke"), ("Датчик звука", _BINARY, "sound")),
     ),
-    "zh-cn": (("灯", "light"), ("风扇", "running"), ("窗户", "window"), ("音乐", "sound")),
+    "zh-cn": (
+        *(("灯", _BINARY, "light"), ("风扇", _BINARY, "running"), ("窗户", _BINARY, "window")),
+        ("音乐", _BINARY, "sound"),
+    ),
 }
 """Sensors that are called like what a request may speak of."""
 
@@ -501,16 +522,16 @@ ASKING = frozenset(["can you", "could you", "would you", "can you please", "мо
 OFTEN = {
     "light": 3.0,
     "homeassistant": 1.5,
-    "binary": 1.3,
-    "sensor": 1.6,
-    "cover": 1.8,
+    "binary": 1.5,
+    "sensor": 2.0,
+    "cover": 2.4,
     "fan": 2.0,
     "person": 1.5,
     "todo": 2.5,
     "shopping": 2.0,
     "HassStartTimer": 2.0,
     "HassIncreaseTimer": 2.0,
-    "HassMediaSearchAndPlay": 5.0,
+    "HassMediaSearchAndPlay": 8.0,
 }
 """How much more often than their templates say these stand in the rows."""
 ABOUT_HOME = frozenset(

@@ -2,11 +2,12 @@
 
     python -m training.triage rows DATA OUT        evaluation rows, and rows for speeddial.flywheel.encoder
     python -m training.triage statistics DATA src/speeddial/models    what n-grams and embeddings are like
-    python -m training.triage sets DATA OUT [--encoder BASE] [--adapter FOLDER]   the two label sets
+    python -m training.triage sets DATA OUT [--work FOLDER]    the two label sets
 
-DATA holds clinc150/, banking77/ and hwu64/. `sets` needs scikit-learn (the train extra); with --encoder the
-sets have weights over the embeddings too. A tenth of Banking77's training part, by hash, is its development
-part, never learnt from; CLINC150 has a validation part. Another tenth of each fits the calibration.
+DATA holds clinc150/, banking77/ and hwu64/. `sets` needs the train and flywheel extras, and takes some forty
+minutes on one core; killed, it goes on where it was. A tenth of Banking77's training part, by hash, is its
+development part, never learnt from; CLINC150 has a validation part. Another tenth of each fits the
+calibration, and is learnt in the end.
 """
 
 from __future__ import annotations
@@ -14,37 +15,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from speeddial.flywheel.labelset import Maker, Pairs, say
 from speeddial.given import NONE
 from speeddial.models.base_model import DEFAULT_BASE
-from speeddial.models.calibration import Calibration, Floats, calibrated
 from speeddial.models.encoder import Encoder, load_encoder
 from speeddial.models.fewshot import COLUMNS as FEW
-from speeddial.models.labelset import Dense, LabelSet
-from speeddial.models.ngrams import COLUMNS, columns_of
+from speeddial.models.ngrams import columns_of
 from training.organizer import read, write
 
 Row = dict[str, Any]
-Pairs = Sequence[tuple[str, str]]
-"""Texts with their labels."""
 
 ABOUT = {
     "clinc150": "CLINC150 (CC BY 3.0, Larson et al. 2019, github.com/clinc/oos-eval), training part",
     "banking77": "Banking77 (CC BY 4.0, Casanueva et al. 2020, github.com/PolyAI-LDN), 9/10 of training",
 }
-START = Calibration(6.0, (4.0, 1.0, 2.0))
-FOLDS = 4
-"""Parts of the labels that are left out in turn, where a set has no strangers of its own."""
-GAINS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Weights of the embeddings' scores that are tried."""
 SAMPLE = 800
-RIDGE = 1.0
 
 
 def held_out(text: str) -> bool:
@@ -59,121 +50,12 @@ def pairs(rows: Iterable[Row]) -> Pairs:
 # --- label sets ---------------------------------------------------------------------------------------------
 
 
-class Fitted:
-    """Linear weights over n-grams, and over embeddings where there is an encoder.
-
-    Args:
-        known: what is learnt.
-        vectors: text -> its embedding, one long; empty without an encoder.
-    """
-
-    def __init__(self, known: Pairs, vectors: dict[str, Floats]) -> None:
-        from sklearn.svm import LinearSVC
-
-        self.labels = sorted({label for _, label in known})
-        found = [columns_of(text) for text, _ in known]
-        counts = np.bincount(np.concatenate(found), minlength=COLUMNS)
-        self.rarity = (np.log((1 + len(found)) / (1 + counts)) + 1).astype(np.float32)
-        truth = self.truth(known)
-        machine = LinearSVC(C=1.0, random_state=7).fit(self._sparse(found), truth)
-        self.table, self.bias = machine.coef_.T, machine.intercept_
-        self.vectors = vectors
-        if vectors:
-            rows = np.stack([vectors[text] for text, _ in known])
-            wanted = np.eye(len(self.labels))[truth]
-            self.dense = np.linalg.solve(rows.T @ rows + RIDGE * np.eye(rows.shape[1]), rows.T @ wanted)
-
-    def truth(self, known: Pairs) -> npt.NDArray[np.intp]:
-        place = {label: number for number, label in enumerate(self.labels)}
-        return np.array([place[label] for _, label in known], np.intp)
-
-    def scores(self, texts: Sequence[str], gain: float = 0.0) -> Floats:
-        """Shape (texts, labels)."""
-        found = self._sparse([columns_of(text) for text in texts]) @ self.table + self.bias
-        if gain:
-            found = found + gain * np.stack([self.vectors[text] for text in texts]) @ self.dense
-        return np.asarray(found)
-
-    def _sparse(self, found: Sequence[npt.NDArray[np.intp]]) -> Any:
-        from scipy.sparse import csr_matrix
-
-        ends = np.cumsum([0, *map(len, found)])
-        columns = np.concatenate(found)
-        values = self.rarity[columns]
-        norms = np.sqrt(np.add.reduceat(values**2, ends[:-1]))
-        return csr_matrix((values / np.repeat(norms, np.diff(ends)), columns, ends), (len(found), COLUMNS))
-
-
-def label_set(
-    known: Pairs, checked: Pairs, strangers: Sequence[str], vectors: dict[str, Floats], identity: str
-) -> LabelSet:
-    """Fit, calibrate on what was held out, and fit again on all of it.
-
-    Args:
-        known: what is learnt at first.
-        checked: what the calibration is fitted on, and learnt in the end.
-        strangers: messages that no label fits; empty takes those of labels that are left out in turn.
-        vectors: see `Fitted`.
-        identity: of the encoder.
-    """
-    first = Fitted(known, vectors)
-    truth = first.truth(checked)
-    texts = [text for text, _ in checked]
-
-    def strange(gain: float) -> Floats:
-        if strangers:
-            return first.scores(strangers, gain)
-        return np.vstack([scores(gain) for scores in left_out])
-
-    left_out = [] if strangers else [_without(known, checked, vectors, fold) for fold in range(FOLDS)]
-    gains = GAINS if vectors else (0.0,)
-    right = [float((first.scores(texts, gain).argmax(1) == truth).mean()) for gain in gains]
-    gain = gains[int(np.argmax(right))]
-    print("  held out, by weight of the embeddings:", dict(zip(gains, np.round(right, 4), strict=True)))
-    alone = calibrated(first.scores(texts), truth, strange(0.0), START)
-    both = calibrated(first.scores(texts, gain), truth, strange(gain), START) if gain else alone
-    last = Fitted([*known, *checked], vectors)
-    return LabelSet(
-        labels=tuple(last.labels),
-        rarity=last.rarity,
-        table=last.table,
-        scale=np.ones(len(last.labels)),
-        bias=last.bias,
-        calibration=alone,
-        dense=Dense(identity, gain * last.dense, both) if gain else None,
-    )
-
-
-def _without(
-    known: Pairs, checked: Pairs, vectors: dict[str, Floats], fold: int
-) -> Callable[[float], Floats]:
-    """Scores of held-out messages by weights that never saw their labels; the best scores come first."""
-    labels = sorted({label for _, label in known})
-    gone = set(labels[fold::FOLDS])
-    fitted = Fitted([pair for pair in known if pair[1] not in gone], vectors)
-    texts = [text for text, label in checked if label in gone]
-
-    def scores(gain: float) -> Floats:
-        # The other folds have other labels: their number is made the same by labels that fit nothing.
-        found = fitted.scores(texts, gain)
-        spare = np.full((len(found), len(labels) - found.shape[1]), found.min())
-        return np.hstack([found, spare])
-
-    return scores
-
-
-def write_sets(data: Path, out: Path, encoder: Encoder | None) -> None:
+def write_sets(data: Path, out: Path, work: Path) -> None:
     clinc, banking = (pairs(read(data / name / "train.jsonl.xz")) for name in ("clinc150", "banking77"))
     strangers = [row["text"] for row in read(data / "clinc150" / "oos_train.jsonl")]
     out.mkdir(parents=True, exist_ok=True)
     for name, rows, strange in (("clinc150", clinc, strangers), ("banking77", learnt(banking), [])):
-        texts = [*(text for text, _ in rows), *strange]
-        vectors = {}
-        if encoder is not None:
-            vectors = dict(zip(texts, encoder.embed(texts), strict=True))
-        known = [pair for pair in rows if not _second(pair[0])]
-        checked = [pair for pair in rows if _second(pair[0])]
-        made = label_set(known, checked, strange, vectors, encoder.identity if encoder else "")
+        made = Maker(DEFAULT_BASE, work / name, ABOUT[name], say).make(rows, strange)
         path = out / f"{name}.safetensors"
         made.save(path, {"source": ABOUT[name], "licence": "as the source's", "recipe": "training/triage.py"})
         print(f"{path}: {len(made.labels)} labels, {path.stat().st_size:,} bytes, {made.calibration}")
@@ -181,11 +63,6 @@ def write_sets(data: Path, out: Path, encoder: Encoder | None) -> None:
 
 def learnt(rows: Pairs) -> Pairs:
     return [pair for pair in rows if not held_out(pair[0])]
-
-
-def _second(text: str) -> bool:
-    """A tenth of what is learnt, for the calibration; other than `held_out`."""
-    return int(hashlib.sha256(text.encode()).hexdigest(), 16) // 10 % 10 == 0
 
 
 # --- rows ---------------------------------------------------------------------------------------------------
@@ -257,16 +134,16 @@ def main() -> None:
     parser.add_argument("what", choices=("rows", "statistics", "sets"))
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--encoder", nargs="?", const=DEFAULT_BASE, default="")
-    parser.add_argument("--adapter", type=Path)
+    parser.add_argument(
+        "--work", type=Path, default=Path("triage-work"), help="of `sets`: kept until the end"
+    )
     options = parser.parse_args()
     if options.what == "rows":
         write_rows(options.data, options.out)
     elif options.what == "statistics":
         write_statistics(options.data, options.out, load_encoder(DEFAULT_BASE))
     else:
-        encoder = load_encoder(options.encoder, options.adapter) if options.encoder else None
-        write_sets(options.data, options.out, encoder)
+        write_sets(options.data, options.out, options.work)
 
 
 if __name__ == "__main__":

@@ -28,52 +28,63 @@ class Calibration:
     sharpness: float
     """Scores are multiplied by it before the softmax."""
     inside: tuple[float, float, float]
-    """Logistic regression of whether any label fits: weights of the best score and of its lead, constant."""
+    """Logistic regression of whether any label fits: weights of what tells that, and the constant."""
 
-    def probabilities(self, scores: Floats) -> Floats:
+    def probabilities(self, scores: Floats, evidence: Floats | None = None) -> Floats:
         """Probabilities of rows of scores.
 
         Args:
             scores: shape (messages, labels).
+            evidence: what tells whether any label fits, shape (messages, 2); `best_and_lead` unless given.
 
         Returns:
             Shape (messages, labels + 1); the last is that of none, each row sums to 1.
         """
-        inside = _sigmoid(_evidence(scores) @ np.array(self.inside))[:, None]
-        return np.hstack([inside * _softmax(self.sharpness * scores), 1 - inside])
+        told = _with_constant(best_and_lead(scores) if evidence is None else evidence)
+        inside = _sigmoid(told @ np.array(self.inside))[:, None]
+        return np.hstack([inside * softmax(self.sharpness * scores), 1 - inside])
 
 
 def calibrated(
-    scores: Floats, truth: npt.NDArray[np.intp], strange: Floats, start: Calibration
+    scores: Floats,
+    truth: npt.NDArray[np.intp],
+    known: Floats,
+    strange: Floats,
+    start: Calibration,
 ) -> Calibration:
     """Fit a calibration.
 
     Args:
         scores: of messages that have a label and were not learnt from, shape (messages, labels).
         truth: the label of each.
-        strange: scores of messages that none of the labels fits, shape (messages, labels).
+        known: their evidence that a label fits, shape (messages, 2), such as `best_and_lead`.
+        strange: that of messages that none of the labels fits.
         start: what it is where there are no cases, and is drawn to where there are few.
     """
     if not len(scores) or not len(strange):
         return start
-    losses = [_loss(_softmax(value * scores), truth) for value in _TEMPERATURES]
+    losses = [_loss(softmax(value * scores), truth) for value in _TEMPERATURES]
     # Half a point of log loss for a doubling, in all: few cases do not move it far.
     drawn = 0.5 * _PRIOR_CASES / 10 * np.log2(_TEMPERATURES / start.sharpness) ** 2
     sharpness = float(_TEMPERATURES[np.argmin(np.array(losses) * len(scores) + drawn)])
-    return Calibration(sharpness, _inside(_evidence(scores), _evidence(strange), np.array(start.inside)))
+    return Calibration(sharpness, _inside(known, strange, np.array(start.inside)))
 
 
-def _evidence(scores: Floats) -> Floats:
-    """The best score, its lead over the next (or over 0), and 1; shape (messages, 3)."""
+def best_and_lead(scores: Floats) -> Floats:
+    """The best score and its lead over the next (or over 0), shape (messages, 2)."""
     padded = np.hstack([scores, np.zeros((len(scores), 1))])
     best = scores.max(1)
     lead = best - np.partition(padded, -2, axis=1)[:, -2:].min(1)
-    return np.stack([best, lead, np.ones(len(scores))], axis=1)
+    return np.stack([best, lead], axis=1)
+
+
+def _with_constant(evidence: Floats) -> Floats:
+    return np.hstack([evidence, np.ones((len(evidence), 1))])
 
 
 def _inside(known: Floats, strange: Floats, start: Floats) -> tuple[float, float, float]:
     """Logistic regression by Newton's steps, drawn to `start`; strangers weigh `NONE_SHARE` of all."""
-    cases = np.vstack([known, strange])
+    cases = _with_constant(np.vstack([known, strange]))
     wanted = np.repeat([1.0, 0.0], [len(known), len(strange)])
     total = len(known) / (1 - NONE_SHARE)
     weight = np.repeat([1.0, NONE_SHARE * total / len(strange)], [len(known), len(strange)])
@@ -91,7 +102,8 @@ def _inside(known: Floats, strange: Floats, start: Floats) -> tuple[float, float
     return float(found[0]), float(found[1]), float(found[2])
 
 
-def _softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats) -> Floats:
+    """Of rows."""
     raised = np.exp(scores - scores.max(1, keepdims=True))
     return np.asarray(raised / raised.sum(1, keepdims=True))
 

@@ -94,10 +94,14 @@ class ClassifierModel(Model):
     def probabilities(self, text: str, labels: LabelSet, adapter: Path | None = None) -> dict[str, float]:
         """Probability of each label, and of `NONE`; they sum to 1."""
         encoder = self._encoder(adapter)
-        embedding = None
-        if encoder is not None and labels.dense is not None and labels.dense.encoder == encoder.identity:
-            embedding = encoder.embed([text])[0]
-        return dict(zip((*labels.labels, NONE), labels.probabilities(text, embedding).tolist(), strict=True))
+        embedding = states = None
+        if encoder is not None:
+            if labels.trained is not None and labels.trained.encoder == encoder.identity:
+                states = encoder.states(text)
+            elif labels.dense is not None and labels.dense.encoder == encoder.identity:
+                embedding = encoder.embed([text])[0]
+        likely = labels.probabilities(text, embedding, states)
+        return dict(zip((*labels.labels, NONE), likely.tolist(), strict=True))
 
     def _encoder(self, adapter: Path | None) -> Encoder | None:
         if self._base == NGRAMS:

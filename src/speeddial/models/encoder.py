@@ -60,6 +60,11 @@ class Encoder:
         self.identity = f"{base.source.name}/{self.layers}/{digest}"
         """What tells its embeddings from another encoder's."""
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a state."""
+        return self._shape.hidden
+
     def embed(self, texts: Sequence[str]) -> Float32:
         """Embeddings of texts, each one long, shape (texts, hidden).
 
@@ -73,8 +78,16 @@ class Encoder:
 
     def raw(self, text: str) -> Float32:
         """The mean hidden state of one text as the base has it, shape (hidden,)."""
+        return np.asarray(self.states(text).mean(0), np.float32)
+
+    def states(self, text: str) -> Float32:
+        """The hidden states of a text's tokens as the base has them, shape (tokens, hidden).
+
+        Raises:
+            EngineError: the runtime failed.
+        """
         # A first token draws attention and has a state many times as large as any: it is not the text's.
-        tokens = [self._tokenizer.start, *(self._tokenizer.encode(text) or [self._tokenizer.end])][:LONGEST]
+        tokens = [self._tokenizer.start, *self._tokens(text)]
         inputs: dict[str, Any] = {
             "embeddings": self._embedding.rows(tokens)[None],
             "last_index": np.array([len(tokens) - 1], np.int32),
@@ -84,7 +97,14 @@ class Encoder:
             (states,) = self._session.run(None, inputs | self._fixed)
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
             raise EngineError(f"the encoder failed on {len(tokens)} tokens: {error}") from error
-        return np.asarray(states[0, 1:].mean(0), np.float32)
+        return np.asarray(states[0, 1:], np.float32)
+
+    def length(self, text: str) -> int:
+        """How many states a text has."""
+        return len(self._tokens(text))
+
+    def _tokens(self, text: str) -> list[int]:
+        return (self._tokenizer.encode(text) or [self._tokenizer.end])[: LONGEST - 1]
 
     def _unchanging(self, tuned: Path | None) -> dict[str, Any]:
         """Inputs that are the same for every text: no past, and the adapter."""

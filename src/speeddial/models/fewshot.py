@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speeddial.errors import EngineRefused
-from speeddial.models.calibration import Calibration, Floats, calibrated
+from speeddial.models.calibration import Calibration, Floats, best_and_lead, calibrated
 from speeddial.models.labelset import Dense, LabelSet, unit
 from speeddial.models.ngrams import columns_of
 
@@ -139,4 +139,5 @@ class _Ridge:
         # A label's only example, left out, is a stranger.
         known = counts[self._truth] > 1
         strange = self.strange() if self._wanted.shape[1] > 1 else np.empty((0, 1))
-        return calibrated(self.left_out()[known], self._truth[known], strange, START)
+        scores = self.left_out()[known]
+        return calibrated(scores, self._truth[known], best_and_lead(scores), best_and_lead(strange), START)

@@ -12,10 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from speeddial.errors import EngineRefused
-from speeddial.models.calibration import Calibration, Floats
+from speeddial.models.calibration import Calibration, Floats, softmax
+from speeddial.models.labelnetwork import LabelNetwork
+from speeddial.models.lstm import Float32
 from speeddial.models.ngrams import columns_of
 
 FORM = 1
+LEAST = 1e-9
+"""Of a probability that a logarithm is taken of."""
+_NETWORK = "network."
 SUFFIX = ".safetensors"
 
 
@@ -32,8 +37,53 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A network over the states of a message's tokens, its probabilities mixed with those by n-grams."""
+
+    encoder: str
+    """What made the states: `speeddial.models.encoder.Encoder.identity`."""
+    network: LabelNetwork
+    share: float
+    """Of the n-grams in the mixture."""
+    sharpness: float
+    """The n-grams' scores are multiplied by it before their softmax."""
+    calibration: Calibration
+    """Of the mixture's scores."""
+
+    def scores(self, by_grams: Floats, by_network: Floats) -> Floats:
+        """Logarithms of the labels' mixed probabilities, shape (messages, labels).
+
+        Args:
+            by_grams: the n-grams' scores, of that shape.
+            by_network: the network's probabilities, of that shape.
+        """
+        mixed = (1 - self.share) * by_network + self.share * softmax(self.sharpness * by_grams)
+        return np.asarray(np.log(np.maximum(mixed, LEAST)))
+
+    def probabilities(self, by_grams: Floats, by_network: Floats) -> Floats:
+        """Of each label and, last, of none, shape (messages, labels + 1); arguments as of `scores`."""
+        scores = self.scores(by_grams, by_network)
+        return self.calibration.probabilities(scores, evidence(scores, by_grams))
+
+
+def evidence(scores: Floats, by_grams: Floats) -> Floats:
+    """What tells that a label fits: how little the mixture spreads, and the n-grams' best score.
+
+    On CLINC150's strangers for training the log loss of a regression by these is 0.110, by the best
+    probability and its lead 0.148: labels next to each other share what a message is given, and both fit.
+
+    Args:
+        scores, by_grams: shape (messages, labels).
+
+    Returns:
+        Negative entropy in nats and that score, shape (messages, 2).
+    """
+    return np.stack([(np.exp(scores) * scores).sum(1), by_grams.max(1)], axis=1)
+
+
+@dataclass(frozen=True)
 class LabelSet:
-    """Labels with a linear classifier of messages."""
+    """Labels with a linear classifier of messages, and what reads them better where a base is at hand."""
 
     labels: tuple[str, ...]
     """Without `speeddial.given.NONE`."""
@@ -48,6 +98,7 @@ class LabelSet:
     calibration: Calibration
     """Of the n-grams' scores alone."""
     dense: Dense | None = None
+    trained: Trained | None = None
 
     def scores(self, text: str) -> Floats:
         """Scores by n-grams, shape (labels,)."""
@@ -56,18 +107,23 @@ class LabelSet:
         total = values @ self.table[columns] / max(float(np.linalg.norm(values)), 1e-9)
         return np.asarray(total * self.scale + self.bias, np.float64)
 
-    def probabilities(self, text: str, embedding: Floats | None = None) -> Floats:
+    def probabilities(
+        self, text: str, embedding: Floats | None = None, states: Float32 | None = None
+    ) -> Floats:
         """Probability of each label and, last, of none; they sum to 1.
 
         Args:
             text: the message.
-            embedding: by the encoder that `dense` names, one long, shape (hidden,); None goes by n-grams.
+            embedding: by the encoder that `dense` names, one long, shape (hidden,).
+            states: by the encoder that `trained` names, shape (tokens, hidden). None of both goes by n-grams.
         """
-        scores = self.scores(text)
-        if self.dense is None or embedding is None:
-            return np.asarray(self.calibration.probabilities(scores[None])[0])
-        scores = scores + embedding @ self.dense.weights
-        return np.asarray(self.dense.calibration.probabilities(scores[None])[0])
+        scores = self.scores(text)[None]
+        if self.trained is not None and states is not None:
+            return np.asarray(self.trained.probabilities(scores, self.trained.network.read(states)[None])[0])
+        if self.dense is not None and embedding is not None:
+            scores = scores + embedding @ self.dense.weights
+            return np.asarray(self.dense.calibration.probabilities(scores)[0])
+        return np.asarray(self.calibration.probabilities(scores)[0])
 
     def save(self, path: Path, about: Mapping[str, str]) -> None:
         """Write a ``.safetensors`` file, the table in 8 bits.
@@ -91,6 +147,17 @@ class LabelSet:
                 "calibration": _written(self.dense.calibration),
             }
             tensors["dense"] = np.ascontiguousarray(self.dense.weights.astype(np.float16))
+        if self.trained is not None:
+            header["trained"] = {
+                "encoder": self.trained.encoder,
+                "share": self.trained.share,
+                "sharpness": self.trained.sharpness,
+                "calibration": _written(self.trained.calibration),
+            }
+            tensors |= {
+                _NETWORK + name: np.ascontiguousarray(tensor.astype(np.float16))
+                for name, tensor in self.trained.network.tensors.items()
+            }
         save_file(tensors, path, {**about, "labelset": json.dumps(header)})
 
     @classmethod
@@ -112,6 +179,20 @@ class LabelSet:
             dense = None
             if told := header.get("dense"):
                 dense = Dense(told["encoder"], wide["dense"], _read(told["calibration"]))
+            trained = None
+            if told := header.get("trained"):
+                own = {
+                    name.removeprefix(_NETWORK): tensor
+                    for name, tensor in tensors.items()
+                    if name.startswith(_NETWORK)
+                }
+                trained = Trained(
+                    told["encoder"],
+                    LabelNetwork(own),
+                    told["share"],
+                    told["sharpness"],
+                    _read(told["calibration"]),
+                )
             return cls(
                 labels=tuple(header["labels"]),
                 rarity=wide["rarity"],
@@ -120,6 +201,7 @@ class LabelSet:
                 bias=wide["bias"],
                 calibration=_read(header["calibration"]),
                 dense=dense,
+                trained=trained,
             )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise _broken(path, repr(error)) from error

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from speeddial.contract.copied import Word
 from speeddial.errors import EngineError
+from speeddial.models import lstm
 from speeddial.models.tagscheme import CASINGS, CHARACTERS, IMPOSSIBLE, SPELLING, Ints, TagScheme
 from speeddial.models.wordvectors import load_word_vectors
 
@@ -25,7 +26,6 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 TENSORS = "model.safetensors"
 LAYERS = 2
-DIRECTIONS = ("", "_reverse")
 TINY = 1e-300
 
 
@@ -46,12 +46,7 @@ def shapes(scheme: TagScheme, dimensions: int) -> dict[str, tuple[int, ...]]:
     if scheme.base:
         found |= {"meaning.weight": (size.meaning, dimensions), "meaning.bias": (size.meaning,)}
     for layer in range(LAYERS):
-        wide = scheme.wide if layer == 0 else 2 * hidden
-        for way in DIRECTIONS:
-            found[f"lstm.weight_ih_l{layer}{way}"] = (4 * hidden, wide)
-            found[f"lstm.weight_hh_l{layer}{way}"] = (4 * hidden, hidden)
-            found[f"lstm.bias_ih_l{layer}{way}"] = (4 * hidden,)
-            found[f"lstm.bias_hh_l{layer}{way}"] = (4 * hidden,)
+        found |= lstm.shapes(scheme.wide if layer == 0 else 2 * hidden, hidden, layer)
     found |= {
         "attention.weight": (1, 2 * hidden),
         "attention.bias": (1,),
@@ -180,9 +175,7 @@ class _Member(NamedTuple):
             parts.append(meanings @ tensors["meaning.weight"].T + tensors["meaning.bias"])
         states = np.concatenate(parts, axis=1)
         for layer in range(LAYERS):
-            ahead = self._lstm(states, f"_l{layer}")
-            back = self._lstm(states[::-1], f"_l{layer}_reverse")[::-1]
-            states = np.concatenate([ahead, back], axis=1)
+            states = lstm.both_ways(states, tensors, layer)
         weights = states @ tensors["attention.weight"][0] + tensors["attention.bias"]
         weights = np.exp(weights - weights.max())
         whole = (weights / weights.sum()) @ states
@@ -198,23 +191,3 @@ class _Member(NamedTuple):
         filters = self.tensors["spelling.weight"].transpose(2, 1, 0).reshape(around.shape[2], -1)
         found = around @ filters + self.tensors["spelling.bias"]
         return np.asarray(np.maximum(found, 0).max(axis=1), np.float32)
-
-    def _lstm(self, inputs: Float32, name: str) -> Float32:
-        """One direction of one layer: states of each word, shape (words, hidden)."""
-        tensors = self.tensors
-        given = inputs @ tensors[f"lstm.weight_ih{name}"].T
-        given = given + tensors[f"lstm.bias_ih{name}"] + tensors[f"lstm.bias_hh{name}"]
-        weights = tensors[f"lstm.weight_hh{name}"].T
-        hidden = len(weights)
-        state = cell = np.zeros(hidden, np.float32)
-        found = np.empty((len(inputs), hidden), np.float32)
-        for row, one in zip(found, given, strict=True):
-            into, keep, new, out = np.split(one + state @ weights, 4)
-            cell = _sigmoid(keep) * cell + _sigmoid(into) * np.tanh(new)
-            state = _sigmoid(out) * np.tanh(cell)
-            row[:] = state
-        return found
-
-
-def _sigmoid(values: Any) -> Any:
-    return 0.5 * (1 + np.tanh(0.5 * values))
