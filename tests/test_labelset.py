@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speeddial.errors import EngineError, EngineRefused, UserError
+from speeddial.errors import DefinitionError, EngineError, EngineRefused, UserError
 from speeddial.given import NONE
 from speeddial.models.calibration import Calibration
 from speeddial.models.classifier import ClassifierModel
@@ -145,6 +145,41 @@ def test_an_engine_reads_with_the_network_of_its_own_encoder_alone(base_model: B
         list(model.probabilities("to the left", strange).values())
         == own.probabilities("to the left").tolist()
     )
+
+
+def test_few_examples_are_compared_by_a_reader(
+    base_model: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from speeddial.models import reader as module
+    from speeddial.models.encoder import load_encoder
+    from speeddial.models.reader import Reader, load_reader, write_reader
+
+    encoder, reader = load_encoder(base_model.source.name), load_reader(base_model.source.name)
+    assert isinstance(reader, Reader) and reader.identity.startswith(f"{encoder.identity}+")
+    assert load_reader(base_model.source.name) is reader
+    rows = reader.embed(["where is my parcel", "my package has not come", "who painted the mona lisa"])
+    assert rows.shape[1] > encoder.dimensions and np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-4)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+    assert np.allclose(
+        rows[0, : encoder.dimensions] * 2**0.5, encoder.embed(["where is my parcel"])[0], atol=1e-5
+    )
+    model = ClassifierModel(base_model.source.name)
+    labels = model.label_set({"labels": {"in": ["come in"], "out": ["go out"]}}, None)
+    assert labels.dense is not None and labels.dense.encoder == reader.identity
+
+    # Features of another base's states say nothing of this one's.
+    class Other:
+        identity = "another/9/base"
+        states = staticmethod(encoder.states)
+
+    network = LabelNetwork(drawn(9, encoder.dimensions))
+    write_reader(network, Other(), ["a", "b c"], tmp_path / "reader.safetensors", {})  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "TENSORS", tmp_path / "reader.safetensors")
+    monkeypatch.setattr(module, "_readers", {})
+    assert load_reader(base_model.source.name) is encoder
+    (tmp_path / "reader.safetensors").write_bytes(b"none")
+    with pytest.raises(DefinitionError, match="reader's network"):
+        load_reader(base_model.source.name)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
     python -m training.triage rows DATA OUT        evaluation rows, and rows for speeddial.flywheel.encoder
     python -m training.triage statistics DATA src/speeddial/models    what n-grams and embeddings are like
+    python -m training.triage reader DATA src/speeddial/models    what few examples are compared by
     python -m training.triage sets DATA OUT [--work FOLDER]    the two label sets
 
-DATA holds clinc150/, banking77/ and hwu64/. `sets` needs the train and flywheel extras, and takes some forty
-minutes on one core; killed, it goes on where it was. A tenth of Banking77's training part, by hash, is its
+DATA holds clinc150/, banking77/ and hwu64/. `sets` needs the train extra, and takes half an hour on one core,
+`reader` ten minutes; killed, it goes on where it was. A tenth of Banking77's training part, by hash, is its
 development part, never learnt from; CLINC150 has a validation part. Another tenth of each fits the
 calibration, and is learnt in the end.
 """
@@ -21,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from speeddial.flywheel import labelling
 from speeddial.flywheel.labelset import Maker, Pairs, say
 from speeddial.given import NONE
 from speeddial.models.base_model import DEFAULT_BASE
 from speeddial.models.encoder import Encoder, load_encoder
 from speeddial.models.fewshot import COLUMNS as FEW
 from speeddial.models.ngrams import columns_of
+from speeddial.models.reader import write_reader
 from training.organizer import read, write
 
 Row = dict[str, Any]
@@ -35,6 +38,7 @@ ABOUT = {
     "clinc150": "CLINC150 (CC BY 3.0, Larson et al. 2019, github.com/clinc/oos-eval), training part",
     "banking77": "Banking77 (CC BY 4.0, Casanueva et al. 2020, github.com/PolyAI-LDN), 9/10 of training",
 }
+READER = "Banking77, 9/10 of training, and HWU64 (both CC BY 4.0)"
 SAMPLE = 800
 
 
@@ -127,11 +131,25 @@ def write_statistics(data: Path, out: Path, encoder: Encoder) -> None:
     print(f"{out}: n-grams of {len(texts)} texts, embeddings of {SAMPLE}")
 
 
+def write_the_reader(data: Path, out: Path, work: Path) -> None:
+    """A network that tells the labels of Banking77 and HWU64, for its features."""
+    banking = learnt(pairs(read(data / "banking77" / "train.jsonl.xz")))
+    hwu = pairs(read(data / "hwu64" / "train.jsonl.xz"))
+    rows = [(text, f"banking77/{label}") for text, label in banking]
+    rows += [(text, f"hwu64/{label}") for text, label in hwu]
+    recipe = labelling.Recipe(epochs=8.0, members=1, hidden=96)
+    network = Maker(DEFAULT_BASE, work / "reader", READER, say, recipe).network(rows, "all")
+    texts = random.Random(7).sample([text for text, _ in rows], SAMPLE)
+    path = out / "reader.safetensors"
+    write_reader(network, load_encoder(DEFAULT_BASE), texts, path, {"source": READER})
+    print(f"{path}: {path.stat().st_size:,} bytes")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("rows", "statistics", "sets"))
+    parser.add_argument("what", choices=("rows", "statistics", "reader", "sets"))
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument(
@@ -142,6 +160,8 @@ def main() -> None:
         write_rows(options.data, options.out)
     elif options.what == "statistics":
         write_statistics(options.data, options.out, load_encoder(DEFAULT_BASE))
+    elif options.what == "reader":
+        write_the_reader(options.data, options.out, options.work)
     else:
         write_sets(options.data, options.out, options.work)
 

@@ -128,15 +128,22 @@ class Maker:
         work: rows and networks go there.
         licence: of the data.
         tell: told in words how far it is.
+        recipe: of the networks; the usual one unless given.
 
     Raises:
         EngineUnreachable: the base has not been pulled.
     """
 
     def __init__(
-        self, base: str, work: Path, licence: str = "", tell: Callable[[str], None] = lambda line: None
+        self,
+        base: str,
+        work: Path,
+        licence: str = "",
+        tell: Callable[[str], None] = lambda line: None,
+        recipe: labelling.Recipe | None = None,
     ) -> None:
         self.base, self.work, self.licence, self.tell = base, work, licence, tell
+        self.recipe = recipe or labelling.Recipe()
         self.encoder: Encoder = load_encoder(base)
 
     def make(self, rows: Pairs, strangers: Sequence[str] = ()) -> LabelSet:
@@ -180,6 +187,7 @@ class Maker:
             [rows],
             self.base,
             out,
+            self.recipe,
             licence=self.licence,
             report_every=200,
             reading=self._tell_reading,

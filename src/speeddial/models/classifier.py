@@ -30,6 +30,7 @@ from speeddial.models.model import Canary, Completion, Model, Receipt, Request
 if TYPE_CHECKING:
     from speeddial.contract import Contract
     from speeddial.models.encoder import Encoder
+    from speeddial.models.reader import Reader
 
 BACKEND = "classifier over the contract's enum"
 _SETS_KEPT = 32
@@ -70,8 +71,8 @@ class ClassifierModel(Model):
             raise EngineRefused(error.message, hint=error.hint) from error
         if labels is None:
             raise EngineRefused(f"{self.name} needs labels, and none are given", hint="give labels")
-        encoder = self._encoder(adapter)
-        identity = encoder.identity if encoder else NGRAMS
+        reader = self._reader(adapter)
+        identity = reader.identity if reader else NGRAMS
         if isinstance(labels, str):
             path = find(labels, adapter)
             key = f"{path.resolve()} {path.stat().st_mtime_ns}"
@@ -80,7 +81,7 @@ class ClassifierModel(Model):
             from speeddial.models.fewshot import fit
 
             key = hashlib.sha256(compact_json([identity, labels]).encode()).hexdigest()
-            make = partial(fit, labels, encoder.embed if encoder else None, identity)
+            make = partial(fit, labels, reader.embed if reader else None, identity)
         # Held while a set is made, so that a batch's first requests make it once.
         with self._lock:
             made = self._sets.get(key)
@@ -93,19 +94,26 @@ class ClassifierModel(Model):
 
     def probabilities(self, text: str, labels: LabelSet, adapter: Path | None = None) -> dict[str, float]:
         """Probability of each label, and of `NONE`; they sum to 1."""
-        encoder = self._encoder(adapter)
+        reader = self._reader(adapter)
         embedding = states = None
-        if encoder is not None:
-            if labels.trained is not None and labels.trained.encoder == encoder.identity:
-                states = encoder.states(text)
-            elif labels.dense is not None and labels.dense.encoder == encoder.identity:
-                embedding = encoder.embed([text])[0]
+        if reader is not None:
+            if labels.dense is not None and labels.dense.encoder == reader.identity:
+                embedding = reader.embed([text])[0]
+            elif labels.trained is not None:
+                encoder = self._encoder(adapter)
+                states = encoder.states(text) if labels.trained.encoder == encoder.identity else None
         likely = labels.probabilities(text, embedding, states)
         return dict(zip((*labels.labels, NONE), likely.tolist(), strict=True))
 
-    def _encoder(self, adapter: Path | None) -> Encoder | None:
+    def _reader(self, adapter: Path | None) -> Reader | Encoder | None:
+        """What reads messages for sets of few examples; None where the spelling alone does."""
         if self._base == NGRAMS:
             return None
+        from speeddial.models.reader import load_reader
+
+        return load_reader(self._base, adapter)
+
+    def _encoder(self, adapter: Path | None) -> Encoder:
         from speeddial.models.encoder import load_encoder
 
         return load_encoder(self._base, adapter)

@@ -73,8 +73,13 @@ class Encoder:
         """
         rows = np.zeros((len(texts), self._shape.hidden), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            row[:] = (self.raw(text) - self._centre) / self._spread
-        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
+            row[:] = self.embedding(self.states(text))
+        return rows
+
+    def embedding(self, states: Float32) -> Float32:
+        """The embedding of a text by its tokens' states, one long, shape (hidden,)."""
+        found = (states.mean(0) - self._centre) / self._spread
+        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-9), np.float32)
 
     def raw(self, text: str) -> Float32:
         """The mean hidden state of one text as the base has it, shape (hidden,)."""

@@ -93,8 +93,23 @@ class LabelNetwork:
         Args:
             states: of a message's tokens, shape (tokens, dimensions).
         """
+        likely = [
+            _softmax(member["label.weight"] @ own + member["label.bias"])
+            for member, own in zip(self._members, self._features(states), strict=True)
+        ]
+        return np.asarray(np.mean(likely, axis=0))
+
+    def features(self, states: Float32) -> Float32:
+        """What the labels are told by, of all members, shape (members * (heads + 1) * (width + 2 * hidden),).
+
+        Args:
+            states: as for `read`.
+        """
+        return np.concatenate(self._features(states))
+
+    def _features(self, states: Float32) -> list[Float32]:
         told = np.clip((states - self.tensors["centre"]) / self.tensors["spread"], -LARGEST, LARGEST)
-        return np.asarray(np.mean([_read(member, told) for member in self._members], axis=0))
+        return [_features(member, told) for member in self._members]
 
     @classmethod
     def load(cls, folder: Path) -> tuple[tuple[str, ...], LabelNetwork]:
@@ -114,7 +129,7 @@ class LabelNetwork:
             raise EngineError(f"{path}: no label network ({error!r})", hint="train it anew") from error
 
 
-def _read(tensors: Mapping[str, Float32], told: Float32) -> Float32:
+def _features(tensors: Mapping[str, Float32], told: Float32) -> Float32:
     entered = told @ tensors["enter.weight"].T + tensors["enter.bias"]
     entered = entered - entered.mean(1, keepdims=True)
     entered = entered / np.sqrt((entered**2).mean(1, keepdims=True) + EPSILON)
@@ -122,8 +137,7 @@ def _read(tensors: Mapping[str, Float32], told: Float32) -> Float32:
     every = np.concatenate([entered, lstm.both_ways(entered, tensors)], axis=1)
     heads = every @ tensors["attention.weight"].T + tensors["attention.bias"]
     attended = _softmax(heads.T) @ every
-    whole = np.concatenate([attended.reshape(-1), every.max(0)])
-    return _softmax(tensors["label.weight"] @ whole + tensors["label.bias"])
+    return np.concatenate([attended.reshape(-1), every.max(0)])
 
 
 def _gelu(values: Float32) -> Float32:
