@@ -65,6 +65,14 @@ def test_grammar_and_check_admit_the_values_of_the_call_and_no_others(
     assert text is None or bound.check(json.loads(text)) == []
 
 
+def test_an_argument_with_nothing_to_choose_from_is_left_out_and_not_said_to_be_null() -> None:
+    contract, _, _ = arguments_contract(archive)
+    bound = contract.bound(context=[])
+    assert accepts(bound, "{}") and not accepts(bound, '{"label":null}')
+    for context in (["work"], None):
+        assert accepts(contract.bound(context=context), '{"label":null}')
+
+
 def test_the_values_are_in_the_prompt_and_not_in_the_hash() -> None:
     contract, _, _ = arguments_contract(file_under)
     bound = contract.bound(context=["work", "home"])
