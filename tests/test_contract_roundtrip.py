@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from contract_strategies import Typed, accepts, typed, walk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from speeddial.contract import Contract, parse_json
 from speeddial.errors import ContractViolation
@@ -44,13 +44,16 @@ def walks(one: Typed, seed: int) -> None:
     text = walk(contract, random.Random(seed))
     if text is None:
         return
+    after = [line.split(": ", 1)[1] for line in contract.report.after]
     try:
         value = contract.parse(text)
     except ContractViolation as error:
-        allowed = [line.split(": ", 1)[1] for line in contract.report.after]
-        assert allowed, f"{text} is admitted by the grammar and refused: {error}"
+        assert after, f"{text} is admitted by the grammar and refused: {error}"
         return
-    TypeAdapter(one.tp).validate_json(text, strict=True)
+    try:
+        TypeAdapter(one.tp).validate_json(text, strict=True)
+    except ValidationError as error:
+        assert any("Pydantic refuses" in keyword for keyword in after), f"{text} is no {one.tp}: {error}"
     again = contract.dump(value)
     assert _same(contract.parse(again), value)
     assert accepts(contract, again)
@@ -90,3 +93,41 @@ def test_the_example_is_valid_and_decodable(one: Typed) -> None:
     contract = Contract.of(one.tp)
     assert contract.example_text
     assert accepts(contract, contract.dump(contract.parse(contract.example_text)))
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        {"ge": -0.5, "le": 0.0},
+        {"gt": -3, "le": 0},
+        {"le": 0, "multiple_of": 0.5},
+        {"ge": 0, "le": 0},
+        {"ge": 1.0, "le": 1.0},
+        {"ge": -3, "le": -3, "multiple_of": 0.5},
+    ],
+)
+def test_a_whole_float_at_its_bound_is_written_as_the_grammar_admits_it(
+    constraints: dict[str, float],
+) -> None:
+    value = float(constraints["le"])
+    for contract in (
+        Contract.of(Annotated[float, Field(**constraints)]),  # type: ignore[arg-type]
+        Contract.from_schema(TypeAdapter(Annotated[float, Field(**constraints)]).json_schema()),  # type: ignore[arg-type]
+    ):
+        assert accepts(contract, contract.dump(value))
+        assert contract.parse(contract.dump(value)) == value
+
+
+def test_pydantic_s_own_rounding_of_large_multiples_is_told() -> None:
+    amount = Annotated[float, Field(multiple_of=0.1)]
+    contract = Contract.of(amount)
+    text = "24228609770.1"
+    assert accepts(contract, text)
+    with pytest.raises(ValidationError):
+        TypeAdapter(amount).validate_json(text)
+    assert "Pydantic refuses some multiples of 0.1" in " ".join(contract.report.after)
+    for exact in (
+        Annotated[float, Field(multiple_of=0.25)],
+        Annotated[float, Field(multiple_of=0.1, ge=0, le=100)],
+    ):
+        assert Contract.of(exact).report.after == ()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from speeddial.contract import scalars
 from speeddial.contract.check import CHECKED, MOST_PROBLEMS, check, shown
 from speeddial.contract.formats import OWN_FORMATS, has_format
-from speeddial.contract.jsontext import FixedFloat
+from speeddial.contract.jsontext import as_admitted
 from speeddial.contract.schemas import (
     ANNOTATIONS,
     IN_LISTS,
@@ -184,11 +183,7 @@ def ordered(value: Any, schema: Any, root: Schema) -> Any:
             ordered(item, prefix[index] if index < len(prefix) else rest, root)
             for index, item in enumerate(value)
         ]
-    if isinstance(value, float) and "multipleOf" in schema:
-        exponent = Decimal(repr(schema["multipleOf"])).normalize().as_tuple().exponent
-        decimals = -exponent if isinstance(exponent, int) else 0
-        return FixedFloat(value, decimals) if decimals > 0 else int(value)
-    return value
+    return as_admitted(value, schema) if isinstance(value, float) else value
 
 
 def _combined(schema: Schema) -> list[Schema]:

@@ -31,6 +31,21 @@ class FixedFloat(float):
         return number
 
 
+def as_admitted(value: float, schema: dict[str, Any]) -> float:
+    """`value`, so that `write_json` gives a text that the grammar of this schema of numbers admits."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    # llguidance 1.9.1 admits 0 and not 0.0 under a maximum of 0, 3 and not 3.0 between 3 and 3.
+    whole = float(value).is_integer()
+    if whole and (high == 0 or (low is not None and low == high)):
+        return int(value)
+    if "multipleOf" in schema:
+        exponent = Decimal(repr(schema["multipleOf"])).normalize().as_tuple().exponent
+        if isinstance(exponent, int) and exponent < 0:
+            return FixedFloat(value, -exponent)
+        return int(value) if whole else value
+    return value
+
+
 def parse_json(text: str) -> Any:
     """The one JSON value in `text`, as Python's json module decodes it.
 
