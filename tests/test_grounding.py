@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,30 @@ def test_an_optional_number_that_is_not_said_is_left_out() -> None:
     calls = bound("books about chess", free)
     assert accepts(calls, '{"name":"find","arguments":{"what":"chess"}}')
     assert not accepts(calls, '{"name":"find","arguments":{"what":"chess","most":1}}')
+
+
+def test_a_date_is_one_that_is_said() -> None:
+    sleep = {
+        "name": "sleep",
+        "parameters": {
+            "properties": {"hours": {"type": "number"}, "night": {"type": "string", "format": "date"}},
+            "required": ["hours"],
+        },
+    }
+    said = bound("log 8 hours on 26 August 2026", sleep)
+    right = '{"name":"sleep","arguments":{"hours":8,"night":"2026-08-26"}}'
+    assert accepts(said, right) and not accepts(said, right.replace("08-26", "08-08"))
+    unsaid = bound("log 8 hours", sleep)
+    assert accepts(unsaid, '{"name":"sleep","arguments":{"hours":8}}')
+    assert not accepts(unsaid, right), "a small model says 0001-01-01"
+
+    @tool
+    def remind(on: date, what: str) -> str:
+        """Remind me."""
+        return f"{on} {what}"
+
+    assert lacking(grounded(remind.contract), context("remind me of the keys")) == ("on",)
+    assert lacking(grounded(remind.contract), context("remind me of the keys tomorrow")) == ()
 
 
 def test_a_tool_that_lacks_a_number_can_only_be_asked_about() -> None:

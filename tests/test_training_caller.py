@@ -22,6 +22,7 @@ if str(ROOT) not in sys.path:
 
 catalogue = importlib.import_module("training.caller_catalogue")
 coffee = importlib.import_module("training.caller_coffee")
+composed = importlib.import_module("training.caller_composed")
 generated = importlib.import_module("training.caller_generated")
 rows = importlib.import_module("training.caller_rows")
 seal = importlib.import_module("training.caller_seal")
@@ -206,3 +207,17 @@ def test_written_cases_are_valid_and_of_every_kind() -> None:
         answer = answer_of({"calls": line["calls"]} if len(line["calls"]) > 1 else line["calls"][0])
         assert case.judge(answer).exact
     assert kinds == {1, 2, 3, "ask", "refuse"}
+
+
+def test_composed_tools_are_all_different_and_their_rows_valid() -> None:
+    specs = composed.composed(60, random.Random(3))
+    assert len({spec.names[0] for spec in specs}) > 50
+    assert composed.composed(60, random.Random(3))[0].names == specs[0].names
+    made = list(generated.rows(specs, [], 120, random.Random(4), talk=True))
+    assert {case["source"] for case in made} == {f"gen-{kind}" for kind in generated.KINDS}
+    held = {name for spec in catalogue.UNSEEN for name in spec.names}
+    assert held.isdisjoint(tool["name"] for case in made for tool in case["tools"])
+    for case in made:
+        rows.training_row(case)  # raises where the calls do not fit their tools
+    several = [case["input"] for case in made if ". " in case["input"]]
+    assert several, "some are said in several sentences"

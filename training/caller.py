@@ -2,7 +2,8 @@
 
     python -m training.caller DATA OUT [--tokens 3000000] [--seed N]
 
-DATA holds sgd/, seal_tools/ and taskmaster4/. OUT receives caller_train.jsonl, and development cases in the
+DATA holds sgd/, seal_tools/ and taskmaster4/. OUT receives caller_train.jsonl, half as many tokens in
+caller_train_3.jsonl for a third stage, most of them over tools composed by lot, and development cases in the
 manner of the function-calling leaderboard, all over tools that no training row has: dev_simple, dev_multiple,
 dev_parallel, dev_missing and dev_irrelevance.jsonl. The same seed gives the same bytes. Rows of one toolset
 stand together, so that the trainer reads their opening once.
@@ -10,22 +11,27 @@ stand together, so that the trainer reads their opening once.
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from training import caller_coffee, caller_generated, caller_seal, caller_sgd
 from training.caller_catalogue import TRAIN, UNSEEN
-from training.caller_rows import Row, training_row
+from training.caller_composed import composed
+from training.caller_rows import Definition, Row, training_row
 from training.organizer import write
 from training.recipe import options
 
 SHARES = {"gen": 0.46, "sgd": 0.42, "seal": 0.08, "tm4": 0.04}
 """Of the rows; a source that has less gives all that it has."""
+THIRD_SHARES = {"composed": 0.55, "gen": 0.1, "sgd": 0.3, "seal": 0.05}
+COMPOSED = 1500
+"""Tools that are composed."""
 CHARACTERS_OF_A_TOKEN = 3.5
 """Measured on these rows with the base's tokenizer."""
 DEV_CASES = 200
 
 
-def train_rows(data: Path, tokens: int, rng: random.Random) -> list[Row]:
+def train_rows(data: Path, tokens: int, shares: Mapping[str, float], rng: random.Random) -> list[Row]:
     """Rows of about so many tokens in all, in groups of one toolset."""
     dialogues = caller_sgd.dialogues(data / "sgd", "train")
     numbers = caller_sgd.numbers_in(dialogues)
@@ -41,9 +47,10 @@ def train_rows(data: Path, tokens: int, rng: random.Random) -> list[Row]:
         "sgd": caller_sgd.rows("train", dialogues, wordings, rng, set(wordings[0])),
         "seal": iter(seal),
         "tm4": caller_coffee.rows(data / "taskmaster4", "train", rng),
+        "composed": _composed(strangers, rng),
     }
     rows: list[Row] = []
-    for source, share in SHARES.items():
+    for source, share in shares.items():
         budget = tokens * share * CHARACTERS_OF_A_TOKEN
         for case in sources[source]:
             row = training_row(case)
@@ -52,6 +59,10 @@ def train_rows(data: Path, tokens: int, rng: random.Random) -> list[Row]:
             if budget <= 0:
                 break
     return rows
+
+
+def _composed(strangers: Sequence[Definition], rng: random.Random) -> Iterator[Row]:
+    yield from caller_generated.rows(composed(COMPOSED, rng), strangers, 40_000, rng, talk=True)
 
 
 def dev_cases(data: Path, rng: random.Random) -> dict[str, list[Row]]:
@@ -102,9 +113,13 @@ def _evenly(cases: list[Row], rng: random.Random) -> list[Row]:
 
 def main() -> None:
     given = options(__doc__, tokens=3_000_000, seed=7)
-    rows = train_rows(given.data, given.tokens, random.Random(given.seed))
-    write(given.out / "caller_train.jsonl", rows)
-    print(len(rows), "training rows:", dict(Counter(row["source"] for row in rows)))
+    for name, tokens, shares, seed in (
+        ("caller_train.jsonl", given.tokens, SHARES, given.seed),
+        ("caller_train_3.jsonl", given.tokens // 2, THIRD_SHARES, given.seed + 1),
+    ):
+        rows = train_rows(given.data, tokens, shares, random.Random(seed))
+        write(given.out / name, rows)
+        print(name, len(rows), "rows:", dict(Counter(row["source"] for row in rows)))
     for kind, cases in dev_cases(given.data, random.Random(given.seed)).items():
         write(given.out / f"dev_{kind}.jsonl", cases)
         print(kind, len(cases), dict(Counter(case["source"] for case in cases)))

@@ -6,11 +6,23 @@ from typing import Any
 
 from training.caller_catalogue import Argument, Spec, definition
 from training.caller_rows import Call, Definition, Row, ask, call, example, noisy, refuse, shuffled
-from training.caller_values import listed
+from training.caller_values import CITIES, NAMES, listed
 
 ROWS_OF_A_TOOLSET = 8
 KINDS = {"call": 0.46, "same": 0.12, "different": 0.12, "ask": 0.15, "refuse": 0.15}
 _AND = (" and ", ". Also, ", ", then ", ". Then ", "; ", " and also ")
+_OPENINGS = (
+    "I am going on a trip.",
+    "Hi there.",
+    "I need some help.",
+    "{name} is visiting me.",
+    "I live in {city}.",
+    "I have been in {city} with {name}.",
+    "It is for my sister.",
+    "My friend {name} told me about this.",
+)
+"""What is said before a request and belongs to no argument."""
+_MORE = ("It should be", "I want it", "Make it", "I would like it", "If possible")
 _POLITE = (
     "{}",
     "{}",
@@ -45,13 +57,14 @@ class Worded:
         self.name: str = self.definition["name"]
 
     def said(
-        self, rng: random.Random, *, without: int = -1, spread: int = -1
+        self, rng: random.Random, *, without: int = -1, spread: int = -1, talk: bool = False
     ) -> tuple[str, list[dict[str, Any]]]:
         """A request, and the arguments of each call that it asks for.
 
         Args:
             without: number of the argument that is not said.
             spread: number of the argument that is said with several values, one for each call.
+            talk: now and then in several sentences.
         """
         parts: list[tuple[bool, str]] = []
         calls: list[dict[str, Any]] = [{}]
@@ -73,7 +86,11 @@ class Worded:
         if rng.random() < 0.2:
             rng.shuffle(parts)
             parts.sort(key=lambda part: part[0])
-        return " ".join([rng.choice(self.spec.heads), *(part[1] for part in parts)]).replace(" :", ":"), calls
+        words = [rng.choice(self.spec.heads), *(part[1] for part in parts)]
+        if talk and len(words) > 1 and rng.random() < 0.4:
+            at = rng.randrange(1, len(words))
+            words = [*words[: at - 1], f"{words[at - 1]}.", rng.choice(_MORE), *words[at:]]
+        return " ".join(words).replace(" :", ":"), calls
 
 
 def _clause(argument: Argument, value: Any, rng: random.Random) -> str:
@@ -99,6 +116,7 @@ def rows(
     rng: random.Random,
     kinds: dict[str, float] = KINDS,
     most_tools: int = 5,
+    talk: bool = False,
 ) -> Iterator[Row]:
     """Cases in groups of one toolset each.
 
@@ -106,6 +124,7 @@ def rows(
         strangers: more definitions to stand beside, of tools that nothing is asked of.
         count: of cases.
         kinds: shares.
+        talk: now and then in several sentences, some of them of something else.
     """
     made = 0
     while made < count:
@@ -119,7 +138,7 @@ def rows(
         away = [spec for spec in specs if all(spec is not one.spec for one in shown)]
         for _ in range(ROWS_OF_A_TOOLSET):
             kind = rng.choices(list(kinds), list(kinds.values()))[0]
-            case = _case(f"gen-{rng.getrandbits(40):010x}", kind, shown, away, tools, rng)
+            case = _case(f"gen-{rng.getrandbits(40):010x}", kind, shown, away, tools, rng, talk)
             if case and made < count:
                 made += 1
                 yield case
@@ -132,6 +151,7 @@ def _case(
     away: Sequence[Spec],
     tools: Sequence[Definition],
     rng: random.Random,
+    talk: bool,
 ) -> Row | None:
     one = rng.choice(shown)
     calls: list[Call]
@@ -139,15 +159,15 @@ def _case(
         if not away:
             return None
         other = Worded(rng.choice(away), rng)
-        text, _ = other.said(rng)
+        text, _ = other.said(rng, talk=talk)
         calls = [refuse(other.spec.wanted)]
     elif kind == "ask":
         required = [number for number, argument in enumerate(one.spec.arguments) if not argument.optional]
         # A request of a single argument says too little without it to be one for this tool.
-        if len(required) < 2 and len(one.spec.heads[0]) < 12:
+        if not required or (len(required) < 2 and len(one.spec.heads[0]) < 12):
             return None
         gone = rng.choice(required)
-        text, _ = one.said(rng, without=gone)
+        text, _ = one.said(rng, without=gone, talk=talk)
         calls = [ask(one.name, one.keys[gone], one.spec.arguments[gone].question)]
     elif kind == "same":
         spread = _spreadable(one.spec)
@@ -164,13 +184,16 @@ def _case(
         text, each = _joined(said, rng)
         calls = [call(other.name, arguments) for other, arguments in zip(several, each, strict=True)]
     else:
-        text, each = one.said(rng)
+        text, each = one.said(rng, talk=talk)
         calls = [call(one.name, each[0])]
     if any(calls.count(one) > 1 for one in calls):
         return None
     text = rng.choice(_POLITE).format(text.replace("{", "{{").replace("}", "}}")) if "{" not in text else text
     if rng.random() < 0.6:
         text = text[:1].upper() + text[1:] + ("" if text[-1] in "?.!" else rng.choice([".", ".", "", "?"]))
+    if talk and rng.random() < 0.2:
+        name, city = rng.choice(NAMES.split("|")), rng.choice(CITIES.split("|"))
+        text = f"{rng.choice(_OPENINGS).format(name=name, city=city)} {text}"
     return example(f"{identity}-{kind}", f"gen-{kind}", tools, noisy(text, rng), calls)
 
 

@@ -1,8 +1,8 @@
 """Grounding: arguments held to what a request says, of tools that say nothing of it themselves.
 
 A small model fills in what is missing ("water the roses" for a minute, a flight for 1). Held to the request,
-a string is copied from it, or is a day or a time that it says; a number is one that it says. Where it says
-none, an optional argument is left out, and a tool that requires it can only be asked about.
+a string is copied from it, or is a day or a time that it says; a date and a number are such as it says. Where
+it says none, an optional argument is left out, and a tool that requires it can only be asked about.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from speeddial.contract import Contract
+from speeddial.contract.scalars import DATE
 from speeddial.contract.schemas import COPIED, ONE_OF, Schema, rewrite
 from speeddial.contract.source import name_of
 from speeddial.tool import ToolContext
@@ -31,10 +32,12 @@ _NUMERALS = re.compile(r"(?i)\b(?:{})\b".format("|".join([*_COUNTS, *_SHARES])))
 
 @lru_cache(maxsize=1024)
 def grounded(contract: Contract) -> Contract:
-    """A tool's contract whose free strings and numbers are taken from the request when it is bound."""
+    """A tool's contract whose free strings, dates and numbers are taken from the request when it is bound."""
 
     def held(inner: Schema, path: str) -> Any:
         kind = inner.get("type")
+        if kind == "string" and _is_date(inner):
+            return {**inner, ONE_OF: name_of(days_said)}
         if not _OWN.isdisjoint(inner):
             return inner
         if kind in ("integer", "number"):
@@ -43,9 +46,17 @@ def grounded(contract: Contract) -> Contract:
             return {"anyOf": [{**inner, COPIED: True}, {**inner, ONE_OF: name_of(days_and_times_said)}]}
         return inner
 
-    sources = (whole_numbers_said, numbers_said, days_and_times_said)
+    sources = (whole_numbers_said, numbers_said, days_said, days_and_times_said)
     return contract.narrowed(
         rewrite(contract.full_schema, held), {name_of(source): source for source in sources}
+    )
+
+
+def _is_date(schema: Schema) -> bool:
+    """Whether a schema of texts says that it wants a date and nothing more."""
+    own = _OWN & schema.keys()
+    return (own == {"format"} and schema["format"] == "date") or (
+        own <= {"format", "pattern"} and schema.get("pattern") == DATE.pattern
     )
 
 
@@ -95,12 +106,19 @@ def whole_numbers_said(context: ToolContext) -> tuple[int | float, ...] | None:
     return None if found is None else tuple(number for number in found if isinstance(number, int))
 
 
-def days_and_times_said(context: ToolContext) -> tuple[str, ...] | None:
-    """Days and times of the request as ISO 8601 writes them, which tools mostly ask for."""
+def days_said(context: ToolContext) -> tuple[str, ...] | None:
+    """Days of the request as ISO 8601 writes them; None where results of earlier steps count."""
     if context.references:
         return None
     text, now = context.request, context.now
-    days = [str(KINDS["date"].read(phrase, now)) for phrase in phrases("date", text, now)]
+    return tuple(dict.fromkeys(str(KINDS["date"].read(phrase, now)) for phrase in phrases("date", text, now)))
+
+
+def days_and_times_said(context: ToolContext) -> tuple[str, ...] | None:
+    """Days and times of the request as ISO 8601 writes them, which tools mostly ask for."""
+    days, text, now = days_said(context), context.request, context.now
+    if days is None:
+        return None
     clocks = [KINDS["time"].read(phrase, now) for phrase in phrases("time", text, now)]
     return tuple(dict.fromkeys([*days, *(_clock(clock) for clock in clocks)]))
 

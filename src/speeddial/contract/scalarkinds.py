@@ -22,7 +22,7 @@ from speeddial.errors import DefinitionError
 
 _LARGEST_STEPPED = 2**23
 """Up to here Pydantic 2.14 accepts the double nearest to a multiple; beyond, it refuses one in three of those
-of 0.1: its remainder may be off by 1e-9. The grammar says them all, rather than force a sum into a smaller one."""
+of 0.1, since its remainder may be off by 1e-9. The grammar says them all: a sum is not to be made smaller."""
 
 Note = Callable[[str], None]
 """Takes the keyword of something that is enforced after decoding only."""
