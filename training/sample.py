@@ -2,9 +2,9 @@
 
     python -m training.sample FOLDER OUT
 
-FOLDER holds the recipes' ``*_train.jsonl``. Stage 1 began from nothing; those after it go on from the adapter
-before, with other rows, whole families of rows with one opening (a table's columns, a registry) together.
-Rows of stage 1 of tables and planner come from the recipes of commit 6a1a883, with a new opening for each.
+FOLDER holds the recipes' ``*_train.jsonl``. Stage 1 began from nothing; stage 2 goes on from its adapters
+with other rows, whole families of rows with one opening (a table's columns, a registry) together. The rows
+of stage 1 of tables and planner come from the recipes of commit 6a1a883, with a new opening for each row.
 """
 
 import argparse
@@ -64,25 +64,6 @@ def organizer_2(rows: list[Row], used: list[Row]) -> list[Row]:
     return picked
 
 
-def organizer_3(rows: list[Row], used: list[Row]) -> list[Row]:
-    """All of HWU64's own rows once more, and what the stages before left of its other forms."""
-    known = {row["id"] for row in used}
-
-    def fresh(source: str) -> list[Row]:
-        return [row for row in rows if row["source"] == source and row["id"] not in known]
-
-    dice = random.Random(20261125)
-    picked = [
-        *(row for row in rows if row["source"] == "hwu64"),
-        *fresh("hwu64-swapped"),
-        *fresh("hwu64-refuse"),
-        *fresh("clinc150"),
-        *dice.sample(fresh("generated"), 2400),
-    ]
-    dice.shuffle(picked)
-    return picked
-
-
 def tables_2(rows: list[Row]) -> list[Row]:
     """Whole tables: 13,000 questions of WikiSQL and 9,000 generated ones."""
     families: dict[str, list[Row]] = {}
@@ -125,11 +106,9 @@ def main() -> None:
         read(options.folder / f"{name}_train.jsonl") for name in ("organizer", "tables", "planner")
     )
     first = organizer_1(organizer)
-    second = organizer_2(organizer, first)
     samples = {
         "organizer-1": first,
-        "organizer-2": second,
-        "organizer-3": organizer_3(organizer, first + second),
+        "organizer-2": organizer_2(organizer, first),
         "tables-2": tables_2(tables),
         "planner-2": planner_2(planner),
     }
