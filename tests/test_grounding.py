@@ -19,7 +19,14 @@ from speeddial.contract.copied import is_span
 from speeddial.definition import tool_of
 from speeddial.errors import ContractViolation, DefinitionError
 from speeddial.expert import Expert
-from speeddial.grounding import days_and_times_said, grounded, lacking, numbers_said, whole_numbers_said
+from speeddial.grounding import (
+    days_and_times_said,
+    grounded,
+    lacking,
+    numbers_said,
+    said,
+    whole_numbers_said,
+)
 from speeddial.messages import ToolCall, ToolCalls
 from speeddial.prepared import prepare
 from speeddial.tool import ToolContext
@@ -71,7 +78,8 @@ def bound(request: str, *definitions: dict[str, Any]) -> CallsContract:
     held = {item["name"]: grounded(tool_of(item).contract) for item in definitions}
     asked = context(request)
     gone = {name: short for name, one in held.items() if (short := lacking(one, asked))}
-    return several_calls(held, gone).bound(request, asked)
+    known = {name: said(one, asked) for name, one in held.items()}
+    return several_calls(held, gone, known).bound(request, asked)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +94,10 @@ def bound(request: str, *definitions: dict[str, Any]) -> CallsContract:
     ],
 )
 def test_what_a_request_says(request_: str, numbers: list[float], texts: list[str]) -> None:
-    said = context(request_)
-    assert list(numbers_said(said) or ()) == numbers
-    assert list(whole_numbers_said(said) or ()) == [number for number in numbers if isinstance(number, int)]
-    assert list(days_and_times_said(said) or ()) == texts
+    asked = context(request_)
+    assert list(numbers_said(asked) or ()) == numbers
+    assert list(whole_numbers_said(asked) or ()) == [number for number in numbers if isinstance(number, int)]
+    assert list(days_and_times_said(asked) or ()) == texts
 
 
 def test_a_number_that_is_not_said_is_in_no_call() -> None:
@@ -126,9 +134,9 @@ def test_a_date_is_one_that_is_said() -> None:
             "required": ["hours"],
         },
     }
-    said = bound("log 8 hours on 26 August 2026", sleep)
+    dated = bound("log 8 hours on 26 August 2026", sleep)
     right = '{"name":"sleep","arguments":{"hours":8,"night":"2026-08-26"}}'
-    assert accepts(said, right) and not accepts(said, right.replace("08-26", "08-08"))
+    assert accepts(dated, right) and not accepts(dated, right.replace("08-26", "08-08"))
     unsaid = bound("log 8 hours", sleep)
     assert accepts(unsaid, '{"name":"sleep","arguments":{"hours":8}}')
     assert not accepts(unsaid, right), "a small model says 0001-01-01"
@@ -149,6 +157,54 @@ def test_a_tool_that_lacks_a_number_can_only_be_asked_about() -> None:
     assert not accepts(calls, question.replace("minutes", "zone")), "it was said"
     assert not accepts(calls, '{"name":"water","arguments":{"zone":"roses","minutes":1}}')
     assert set(calls.tools) == {"ask", "refuse"}
+
+
+SHOW = {
+    "name": "show",
+    "parameters": {
+        "properties": {
+            "account": {"type": "string", "enum": ["checking", "money_market", "a"]},
+            "numDays": {"type": "integer"},
+            "until": {"type": "string", "format": "date"},
+            "who": {"type": "string"},
+            "least": {"type": "number"},
+        },
+        "required": ["account", "numDays", "until", "who"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "known"),
+    [
+        ("Show a list of 4 things", ()),
+        ("my Money Market account", ("account",)),
+        ("the checkings", ()),
+        ("for 9 days from the checking one", ("account", "numDays")),
+        ("for one day, until 26 August 2026", ("numDays", "until")),
+    ],
+)
+def test_what_is_said_is_not_asked_for(request_: str, known: tuple[str, ...]) -> None:
+    assert said(grounded(tool_of(SHOW).contract), context(request_)) == known
+
+
+def test_results_of_earlier_steps_can_be_asked_about() -> None:
+    later = context("checking #1 for 9 days", references={1: "x"})
+    assert said(grounded(tool_of(SHOW).contract), later) == ()
+
+
+def test_a_question_is_for_what_is_not_said() -> None:
+    request = "my checking account for 9 days until 26 August 2026"
+    question = '{"name":"ask","arguments":{"tool":"show","argument":"who","question":"Whose?"}}'
+    calls = bound(request, SHOW)
+    assert accepts(calls, question) and calls.parse(question)
+    for argument in ("account", "numDays", "until"):
+        wrong = question.replace("who", argument)
+        assert not accepts(calls, wrong)
+        with pytest.raises(ContractViolation):
+            calls.parse(wrong)
+    only = {"name": "log", "parameters": {"properties": {"hours": {"type": "number"}}, "required": ["hours"]}}
+    assert "ask" not in bound("I slept 9 hours", only).tools, "nothing is left to ask for"
 
 
 def test_one_number_is_not_two_arguments() -> None:
@@ -186,16 +242,16 @@ def test_whatever_is_decoded_was_said(request: str, seed: int) -> None:
     if text is None:
         return
     found = calls.parse(text)
-    said = context(request)
+    asked = context(request)
     for call in found.calls if isinstance(found, ToolCalls) else (found,):
         if call.name in ("ask", "refuse"):
             continue
         for value in leaves(call.arguments):
             if isinstance(value, str):
-                known = (*(days_and_times_said(said) or ()), "drip", "spray")
+                known = (*(days_and_times_said(asked) or ()), "drip", "spray")
                 assert value in known or is_span(value, request)
             else:
-                assert value in (numbers_said(said) or ())
+                assert value in (numbers_said(asked) or ())
 
 
 def leaves(value: Any) -> list[Any]:
@@ -215,10 +271,10 @@ async def test_tools_in_python_keep_their_own_checks(tmp_path: Path) -> None:
         name="clerk", summary="s", task="t", when_to_call=(), tools=("pay",), prompt="p", folder=tmp_path,
         calls="several", grounded=True,
     )  # fmt: skip
-    said = await prepare(expert, context("pay Ada King 20 euros"), {"pay": pay})
-    found = said.contract.parse('{"name":"pay","arguments":{"amount":20,"to":"Ada King"}}')
+    ready = await prepare(expert, context("pay Ada King 20 euros"), {"pay": pay})
+    found = ready.contract.parse('{"name":"pay","arguments":{"amount":20,"to":"Ada King"}}')
     assert found == ToolCall("pay", {"amount": 20, "to": "Ada King"})
-    (definition,) = [one for one in said.definitions if one["name"] == "pay"]
+    (definition,) = [one for one in ready.definitions if one["name"] == "pay"]
     assert "x-one-of" not in json.dumps(definition), "training data shows the tool as it is"
     asks = await prepare(expert, context("pay Ada King"), {"pay": pay})
     question = {"tool": "pay", "argument": "amount", "question": "How much?"}

@@ -27,6 +27,7 @@ _OWN = frozenset({"enum", "const", "format", "pattern", "x-copied", "x-one-of", 
 _COUNTS = {"once": 1, "single": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2, "double": 2, "dozen": 12}
 _SHARES = {"half": "0.5", "quarter": "0.25", "third": "0.333"}
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?(?:%|per ?cent\b)")
+_SHORT = 2
 _NUMERALS = re.compile(r"(?i)\b(?:{})\b".format("|".join([*_COUNTS, *_SHARES])))
 
 
@@ -78,6 +79,45 @@ def lacking(contract: Contract, context: ToolContext) -> tuple[str, ...]:
     wanted = [name for name, count in numbers.items() if count]
     said = set(re.findall(r"\w+", context.request.lower()))
     return tuple(name for name in wanted if said.isdisjoint(_words(name))) or tuple(wanted)
+
+
+def said(contract: Contract, context: ToolContext) -> tuple[str, ...]:
+    """Required arguments of a grounded contract that need not be asked for: the request says their value.
+
+    A choice is said by its words, a number before a word of the argument's name ("9 hours"), and dates where
+    there are as many as are required. What else is said only a model can tell.
+    """
+    if context.references:
+        return ()
+    parts = contract.full_schema.get("properties", {})
+    required = {name: parts.get(name, {}) for name in contract.full_schema.get("required", ())}
+    dates = [name for name, schema in required.items() if schema.get(ONE_OF) == days_said.__name__]
+    enough = len(days_said(context) or ()) >= len(dates)
+    text = " ".join(re.findall(r"\w+", context.request.casefold()))
+    counted = {_one(word) for word in _words_after_numbers(context.request)}
+    return tuple(
+        name
+        for name, schema in required.items()
+        if (name in dates and enough)
+        or (schema.get("type") == "string" and any(_stands(value, text) for value in schema.get("enum", ())))
+        or (_required_numbers(schema) == 1 and not counted.isdisjoint(map(_one, _words(name))))
+    )
+
+
+def _stands(value: Any, text: str) -> bool:
+    """Whether the words of a choice stand in a text; "a" and "on" stand anywhere."""
+    words = " ".join(re.findall(r"[^\W_]+", str(value).casefold()))
+    return len(words) > _SHORT and f" {words} " in f" {text} "
+
+
+def _words_after_numbers(text: str) -> Iterator[str]:
+    for found in numbers_found(text):
+        yield from re.findall(rf"{re.escape(found)} (\w+)", text.casefold())
+
+
+def _one(word: str) -> str:
+    """A plural's singular, near enough to compare."""
+    return word.removesuffix("s")
 
 
 def _words(name: str) -> list[str]:

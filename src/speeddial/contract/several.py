@@ -21,6 +21,7 @@ from speeddial.messages import ASK, REFUSE, ToolCall, ToolCalls
 MOST_CALLS = 8
 """Calls of one answer at most."""
 _LONGEST_QUESTION = 200
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class SeveralCallsContract(CallsContract):
@@ -31,6 +32,7 @@ class SeveralCallsContract(CallsContract):
     Args:
         tools: the contract of each tool's arguments; the question's, unless it is to be made of theirs.
         lacking: tools that cannot be called here, with the required arguments that are to be asked for.
+        said: of the other tools, the required arguments that are not to be asked for.
 
     Attributes:
         tools: those that can be called, the question's (where any tool has a required argument) and the
@@ -38,16 +40,19 @@ class SeveralCallsContract(CallsContract):
     """
 
     def __init__(
-        self, tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]] = MappingProxyType({})
+        self,
+        tools: Mapping[str, Contract],
+        lacking: Mapping[str, Sequence[str]] = NOTHING,
+        said: Mapping[str, Sequence[str]] = NOTHING,
     ) -> None:
         known = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
         called = {name: contract for name, contract in known.items() if name not in lacking}
-        said = {REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)}
+        others = {REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)}
         if ASK in tools:
-            said = {ASK: tools[ASK], **said}
-        elif question := _question(known, lacking):
-            said = {ASK: Contract.from_schema(question, name=ASK), **said}
-        super().__init__({**called, **said})
+            others = {ASK: tools[ASK], **others}
+        elif question := _question(known, lacking, said):
+            others = {ASK: Contract.from_schema(question, name=ASK), **others}
+        super().__init__({**called, **others})
         self._called = called
 
     @cached_property
@@ -70,7 +75,9 @@ class SeveralCallsContract(CallsContract):
         }
 
     def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
-        return SeveralCallsContract(tools)
+        # Without a question there was nothing to ask for, and there still is not.
+        every = {name: one.full_schema.get("required", ()) for name, one in tools.items()}
+        return SeveralCallsContract(tools, said={} if ASK in tools else every)
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded answer; each of several calls is checked by itself."""
@@ -113,13 +120,16 @@ class SeveralCallsContract(CallsContract):
 
 
 def several_calls(
-    tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]] = MappingProxyType({})
+    tools: Mapping[str, Contract],
+    lacking: Mapping[str, Sequence[str]] = NOTHING,
+    said: Mapping[str, Sequence[str]] = NOTHING,
 ) -> SeveralCallsContract:
     """The contract of one or several calls of `tools`, a typed question or a typed refusal.
 
     Args:
         tools: tool name to the contract of its arguments, in the order that prompts show.
         lacking: those that can only be asked about, with the required arguments that nothing is known of.
+        said: of the others, the required arguments that are known, which are not asked about.
 
     Raises:
         DefinitionError: no tools, or a tool called like the question or the refusal.
@@ -129,16 +139,19 @@ def several_calls(
     for name in (ASK, REFUSE):
         if name in tools:
             raise DefinitionError(f"a tool is named {name!r}, as a typed answer is", hint="rename the tool")
-    return SeveralCallsContract(tools, lacking)
+    return SeveralCallsContract(tools, lacking, said)
 
 
-def _question(tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]]) -> Schema | None:
+def _question(
+    tools: Mapping[str, Contract], lacking: Mapping[str, Sequence[str]], said: Mapping[str, Sequence[str]]
+) -> Schema | None:
     """Arguments of the typed question: a tool, one of its required arguments, and words for a person."""
     text = {"type": "string", "minLength": 1, "maxLength": _LONGEST_QUESTION}
     branches = []
     for name, contract in tools.items():
-        if required := lacking.get(name) or contract.full_schema.get("required"):
-            argument = {"type": "string", "enum": list(required)}
+        required = contract.full_schema.get("required", ())
+        if asked := lacking.get(name) or [key for key in required if key not in said.get(name, ())]:
+            argument = {"type": "string", "enum": list(asked)}
             branches.append(_closed({"tool": {"const": name}, "argument": argument, "question": text}))
     if not branches:
         return None
