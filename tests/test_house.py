@@ -79,6 +79,17 @@ def test_a_place_within_an_entity_s_name_is_not_spoken_of() -> None:
     assert found("bedroom lamp and kitchen") == [("Bedroom Lamp", ""), ("Kitchen", "area")]
 
 
+def test_a_name_written_so_is_not_another_one_s_other_ending() -> None:
+    entities = [{"name": "Лампа", "id": "light.one"}, {"name": "Лампы", "id": "light.group"}]
+    house = house_of({"entities": entities})
+    for text, ids in (
+        ("включи лампы", ["light.group"]),
+        ("лампа включена?", ["light.one"]),
+        ("включи лампу", ["light.one", "light.group"]),
+    ):
+        assert [entity.id for one in mentions(house, text) for entity in one.entities] == ids
+
+
 def test_the_heading_says_what_the_names_are_and_where_the_speaker_is() -> None:
     said = heading(HOUSE, mentions(HOUSE, "is the phone in the study"))
     assert said == "Phone = binary_sensor plug; Study = area; here = Study"

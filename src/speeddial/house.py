@@ -203,7 +203,8 @@ def mentions(house: House, text: str) -> list[Mention]:
 
     A name is found in any of its forms, or with other case endings. A name within a longer one of an entity
     does not count: in "turn on the bedroom lamp" nobody speaks of the bedroom, where the lamp is called so.
-    Where two entities stand in the same words both do.
+    Where two entities stand in the same words both do, unless one is written so and the other with another
+    ending.
     """
     said = words_of(text)
     stems = [stem(word) for word in said]
@@ -212,9 +213,10 @@ def mentions(house: House, text: str) -> list[Mention]:
         if entity.domain != "zone" and (hit := _found(entity.name, entity.aliases, said, stems)):
             named.setdefault(hit, []).append(entity)
     whole = [hit for hit in named if not any(_within(hit[1], other[1]) for other in named)]
-    found = [Mention(hit[0], entities=tuple(named[hit]), span=hit[1]) for hit in whole]
     # With other endings it may not be the name: "the bedroom lamps" are those of the bedroom.
     taken = [span for name, span in whole if words_of(name) == said[slice(*span)]]
+    whole = [hit for hit in whole if hit[1] not in taken or words_of(hit[0]) == said[slice(*hit[1])]]
+    found = [Mention(hit[0], entities=tuple(named[hit]), span=hit[1]) for hit in whole]
     for place, items in (("area", house.areas), ("floor", house.floors), ("zone", house.zones)):
         for item in items:
             if hit := _found(item.name, item.aliases, said, stems, taken):
