@@ -3,10 +3,10 @@
     python -m training.caller DATA OUT [--tokens 3000000] [--seed N]
 
 DATA holds sgd/, seal_tools/ and taskmaster4/. OUT receives caller_train.jsonl, half as many tokens in
-caller_train_3.jsonl for a third stage, most of them over tools composed by lot, and development cases in the
-manner of the function-calling leaderboard, all over tools that no training row has: dev_simple, dev_multiple,
-dev_parallel, dev_missing and dev_irrelevance.jsonl. The same seed gives the same bytes. Rows of one toolset
-stand together, so that the trainer reads their opening once.
+caller_train_3.jsonl and caller_train_4.jsonl for later stages, most of them over tools composed by lot, and
+development cases in the manner of the function-calling leaderboard, all over tools that no training row has:
+dev_simple, dev_multiple, dev_parallel, dev_missing and dev_irrelevance.jsonl. The same seed gives the same
+bytes. Rows of one toolset stand together, so that the trainer reads their opening once.
 """
 
 import random
@@ -23,7 +23,7 @@ from training.recipe import options
 
 SHARES = {"gen": 0.46, "sgd": 0.42, "seal": 0.08, "tm4": 0.04}
 """Of the rows; a source that has less gives all that it has."""
-THIRD_SHARES = {"composed": 0.55, "gen": 0.1, "sgd": 0.3, "seal": 0.05}
+LATER_SHARES = {"composed": 0.55, "gen": 0.1, "sgd": 0.3, "seal": 0.05}
 COMPOSED = 1500
 """Tools that are composed."""
 CHARACTERS_OF_A_TOKEN = 3.5
@@ -62,7 +62,9 @@ def train_rows(data: Path, tokens: int, shares: Mapping[str, float], rng: random
 
 
 def _composed(strangers: Sequence[Definition], rng: random.Random) -> Iterator[Row]:
-    yield from caller_generated.rows(composed(COMPOSED, rng), strangers, 40_000, rng, talk=True)
+    yield from caller_generated.rows(
+        composed(COMPOSED, rng), strangers, 40_000, rng, caller_generated.TALK_KINDS, talk=True
+    )
 
 
 def dev_cases(data: Path, rng: random.Random) -> dict[str, list[Row]]:
@@ -115,7 +117,8 @@ def main() -> None:
     given = options(__doc__, tokens=3_000_000, seed=7)
     for name, tokens, shares, seed in (
         ("caller_train.jsonl", given.tokens, SHARES, given.seed),
-        ("caller_train_3.jsonl", given.tokens // 2, THIRD_SHARES, given.seed + 1),
+        ("caller_train_3.jsonl", given.tokens // 2, LATER_SHARES, given.seed + 1),
+        ("caller_train_4.jsonl", given.tokens // 2, LATER_SHARES, given.seed + 2),
     ):
         rows = train_rows(given.data, tokens, shares, random.Random(seed))
         write(given.out / name, rows)

@@ -8,6 +8,7 @@ from training.caller_catalogue import Argument, Spec
 from training.caller_values import (
     CITY,
     NAMES,
+    THING,
     TOPIC,
     Kind,
     Said,
@@ -35,6 +36,7 @@ STREETS = "Mill|Station|Harbour|Oak|King|Church|Garden|Bridge|Market|River|Park|
 COUNTRIES = "Norway|France|Japan|Brazil|Kenya|Canada|Italy|Greece|Vietnam|Chile|Iceland|Morocco|India|Peru"
 BRANDS = "Norvik|Altea|Bremont|Solis|Kestrel|Quanta|Meridian|Lumo|Vanta|Orbis|Tessera|Polar|Zephyr|Corvo"
 FRONTS = "Golden|Old|Silent|Lucky|Red|Royal|Little|Hidden|Northern|Crystal|Green|Broken|Summer"
+COLOURS = "red|green|blue|black|white|silver|yellow|orange|purple|brown|turquoise"
 REASONS = (
     "it is too expensive|the wrong size|a change of plans|the weather|a broken screen|a missing part|"
     "the old one failed|it came too late|a family visit|maintenance|a double booking|poor quality"
@@ -233,6 +235,14 @@ TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
         "together with {}|with the members {}",
         "who takes part",
     ),
+    ("topics|subjects|interests", many(TOPIC, 4), "about {}|interested in {}", "what it is about"),
+    ("brands|makers|manufacturers", many(BRAND, 4), "made by {}|from the brands {}", "who makes them"),
+    ("titles|works|playlist", many(WORK, 3), "with the titles {}|including {}", "titles"),
+    ("items|products|contents", many(THING, 5), "with {}|containing {}", "what is in it"),
+    ("emails|recipients|send_to", many(mail(), 3), "copied to {}|to be sent to {}", "e-mail addresses"),
+    ("codes|references|serials", many(code("K"), 3), "for the numbers {}|under {}", "their numbers"),
+    ("days|dates|on_days", many(day(), 3), "on the days {}|for {}", "days, YYYY-MM-DD"),
+    ("colours|colors", many(one_of(COLOURS), 4), "in {}|in the colours {}", "colours"),
     (
         "readings|values|measurements",
         many(real(0, 200), 5),

@@ -10,6 +10,8 @@ from training.caller_values import CITIES, NAMES, listed
 
 ROWS_OF_A_TOOLSET = 8
 KINDS = {"call": 0.46, "same": 0.12, "different": 0.12, "ask": 0.15, "refuse": 0.15}
+TALK_KINDS = {"call": 0.4, "same": 0.15, "different": 0.14, "ask": 0.22, "refuse": 0.09}
+"""Of rows with talk: what a second stage did worst has more of them."""
 _AND = (" and ", ". Also, ", ", then ", ". Then ", "; ", " and also ")
 _OPENINGS = (
     "I am going on a trip.",
@@ -64,12 +66,13 @@ class Worded:
         Args:
             without: number of the argument that is not said.
             spread: number of the argument that is said with several values, one for each call.
-            talk: now and then in several sentences.
+            talk: now and then in several sentences, and with few or many of the optional arguments.
         """
+        unsaid = rng.choice((0.3, 0.6, 0.95)) if talk else 0.6
         parts: list[tuple[bool, str]] = []
         calls: list[dict[str, Any]] = [{}]
         for number, (argument, key) in enumerate(zip(self.spec.arguments, self.keys, strict=True)):
-            if number == without or (argument.optional and number != spread and rng.random() < 0.6):
+            if number == without or (argument.optional and number != spread and rng.random() < unsaid):
                 continue
             said, value = argument.kind.make(rng)
             clause = _clause(argument, value, rng)
@@ -174,13 +177,13 @@ def _case(
         if spread and rng.random() < 0.7:
             text, each = one.said(rng, spread=rng.choice(spread))
         else:
-            text, each = _joined([one.said(rng) for _ in range(rng.choice([2, 2, 3]))], rng)
+            text, each = _joined([one.said(rng, talk=talk) for _ in range(rng.choice([2, 2, 3]))], rng)
         calls = [call(one.name, arguments) for arguments in each]
     elif kind == "different":
         if len(shown) < 2:
             return None
         several = rng.sample(list(shown), rng.choice([2, 2, 3]) if len(shown) > 2 else 2)
-        said = [other.said(rng) for other in several]
+        said = [other.said(rng, talk=talk) for other in several]
         text, each = _joined(said, rng)
         calls = [call(other.name, arguments) for other, arguments in zip(several, each, strict=True)]
     else:
