@@ -25,6 +25,7 @@ from speeddial.grounding import (
     lacking,
     numbers_said,
     said,
+    told,
     whole_numbers_said,
 )
 from speeddial.messages import ToolCall, ToolCalls
@@ -79,7 +80,8 @@ def bound(request: str, *definitions: dict[str, Any]) -> CallsContract:
     asked = context(request)
     gone = {name: short for name, one in held.items() if (short := lacking(one, asked))}
     known = {name: said(one, asked) for name, one in held.items()}
-    return several_calls(held, gone, known).bound(request, asked)
+    alone = {name: told(one, asked) for name, one in held.items()}
+    return several_calls(held, gone, known, alone).bound(request, asked)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,8 @@ def bound(request: str, *definitions: dict[str, Any]) -> CallsContract:
         ("on 26 August 2026 at 7 pm for a couple", [2], ["2026-08-26", "19:00"]),
         ("a tip of 15% and half an hour", [15, 0.5, 0.15], []),
         ("water the roses", [], []),
+        ("Two rooms for 14 nights from 21 October 2026", [2, 14], ["2026-11-04", "2026-10-21"]),
+        ("the forecast for the next 3 days", [3], []),
     ],
 )
 def test_what_a_request_says(request_: str, numbers: list[float], texts: list[str]) -> None:
@@ -148,6 +152,98 @@ def test_a_date_is_one_that_is_said() -> None:
 
     assert lacking(grounded(remind.contract), context("remind me of the keys")) == ("on",)
     assert lacking(grounded(remind.contract), context("remind me of the keys tomorrow")) == ()
+
+
+def test_a_form_that_a_description_gives_is_kept() -> None:
+    def text(description: str) -> dict[str, Any]:
+        return {"type": "string", "description": description}
+
+    meet = {
+        "name": "meet",
+        "parameters": {
+            "properties": {
+                "day": text("as YYYY-MM-DD"),
+                "start": text("HH:MM"),
+                "when": text("YYYY-MM-DD HH:MM"),
+                "spoken": text("e.g. HH:MM AM"),
+            }
+        },
+    }
+    calls = bound("meet on 2026-11-25 at 12:30 am", meet)
+
+    def says(**more: str) -> bool:
+        call = {"name": "meet", "arguments": {"day": "2026-11-25", **more}}
+        return accepts(calls, json.dumps(call, separators=(",", ":")))
+
+    assert says() and says(start="00:30") and says(spoken="12:30 am")
+    assert not says(day="2026") and not says(start="12:30") and not says(start="25")
+    assert says(when="2026-11-25 at 12:30 am"), "what the model makes of it, of the request's words"
+
+
+DRAW = {
+    "name": "draw",
+    "parameters": {
+        "properties": {
+            "shape": {"type": "string", "enum": ["circle", "square"]},
+            "colour": {"type": "string", "enum": ["red", "dark_blue"]},
+            "due": {"type": "string", "format": "date"},
+        },
+        "required": ["shape"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "right", "wrong"),
+    [
+        ("a red square", [{"shape": "square", "colour": "red"}], [{"shape": "square"}, {"shape": "circle"}]),
+        ("a Dark Blue circle", [{"shape": "circle", "colour": "dark_blue"}], [{"shape": "circle"}]),
+        ("something not red", [{"shape": "square", "colour": "dark_blue"}, {"shape": "circle"}], []),
+        ("don't make it red", [{"shape": "square"}, {"shape": "square", "colour": "red"}], []),
+        ("a circle or a square", [{"shape": "square"}, {"shape": "circle"}], []),
+        ("a square on 26 August 2026", [{"shape": "square", "due": "2026-08-26"}], [{"shape": "square"}]),
+    ],
+)
+def test_a_choice_that_is_said_is_that_one(
+    request_: str, right: list[dict[str, str]], wrong: list[dict[str, str]]
+) -> None:
+    calls = bound(request_, DRAW, WATER)
+    for arguments in right + wrong:
+        call = json.dumps({"name": "draw", "arguments": arguments}, separators=(",", ":"))
+        assert accepts(calls, call) is (arguments in right)
+        assert (not calls.check(json.loads(call))) is (arguments in right)
+
+
+def test_of_several_calls_not_each_has_all_that_is_said() -> None:
+    calls = bound("draw a red square and a circle", DRAW)
+    several = (
+        '{"calls":[{"name":"draw","arguments":{"shape":"square","colour":"red"}},'
+        '{"name":"draw","arguments":{"shape":"circle"}}]}'
+    )
+    assert accepts(calls, several) and len(calls.parse(several).calls) == 2
+    with pytest.raises(ContractViolation, match="which the request says"):
+        calls.parse('{"name":"draw","arguments":{"shape":"circle"}}')
+
+
+def test_a_tool_with_definitions_has_what_is_said_of_it() -> None:
+    tree = {
+        "name": "plant",
+        "parameters": {
+            "properties": {
+                "kind": {"type": "string", "enum": ["oak", "elm"]},
+                "beside": {"$ref": "#/$defs/spot"},
+            },
+            "$defs": {
+                "spot": {
+                    "type": "object",
+                    "properties": {"inner": {"$ref": "#/$defs/spot"}, "row": {"type": "integer"}},
+                }
+            },
+        },
+    }
+    calls = bound("plant an oak in row 3", tree)
+    assert accepts(calls, '{"name":"plant","arguments":{"kind":"oak","beside":{"inner":{"row":3}}}}')
+    assert not accepts(calls, '{"name":"plant","arguments":{"beside":{"row":3}}}')
 
 
 def test_a_tool_that_lacks_a_number_can_only_be_asked_about() -> None:

@@ -1,14 +1,15 @@
 """Grounding: arguments held to what a request says, of tools that say nothing of it themselves.
 
 A small model fills in what is missing ("water the roses" for a minute, a flight for 1). Held to the request,
-a string is copied from it, or is a day or a time that it says; a date and a number are such as it says. Where
-it says none, an optional argument is left out, and a tool that requires it can only be asked about.
+a string is copied from it, or is a day or a time that it says; a date, a time and a number are such as it
+says. Where it says none, an optional argument is left out, and a tool that requires it can only be asked
+about. A choice of which it says a value is that value, and a call that stands alone has it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +18,7 @@ from typing import Any
 from speeddial.contract import Contract
 from speeddial.contract.scalars import DATE
 from speeddial.contract.schemas import COPIED, ONE_OF, Schema, rewrite
-from speeddial.contract.source import name_of
+from speeddial.contract.source import Source, name_of
 from speeddial.tool import ToolContext
 from speeddial.values.found import KINDS, phrases
 from speeddial.values.numbers import as_number, numbers_found
@@ -28,34 +29,48 @@ _COUNTS = {"once": 1, "single": 1, "twice": 2, "both": 2, "couple": 2, "pair": 2
 _SHARES = {"half": "0.5", "quarter": "0.25", "third": "0.333"}
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?(?:%|per ?cent\b)")
 _SHORT = 2
+_DENIED = r"\b(?:not?|t|never|nor|without|except|but|than)(?: \w+){{0,2}} {}\b"
+"""Of texts in plain words, where "don't" is two."""
+_AS_DATE, _AS_TIME = re.compile(r"YYYY-MM-DD(?![T ]*HH)"), re.compile(r"(?<![T ])HH:MM(?!:SS| ?[AaPp])")
+_AMOUNT = re.compile(r"(?i)[\w.,]+(?= (?:minute|hour|day|night|week|month|year)s?\b)")
+"""Of days and times, which are no amounts themselves: "14 nights from 1 May"."""
+_COUNTED_FROM = re.compile(r"\b(?:from|after|before|since)\b")
 _NUMERALS = re.compile(r"(?i)\b(?:{})\b".format("|".join([*_COUNTS, *_SHARES])))
 
 
 @lru_cache(maxsize=1024)
 def grounded(contract: Contract) -> Contract:
-    """A tool's contract whose free strings, dates and numbers are taken from the request when it is bound."""
+    """A tool's contract with the strings, dates, choices and numbers of the request to which it is bound."""
+    sources: dict[str, Source] = {}
+
+    def taken(inner: Schema, source: Source) -> Schema:
+        sources[name_of(source)] = source
+        return {**inner, ONE_OF: name_of(source)}
 
     def held(inner: Schema, path: str) -> Any:
-        kind = inner.get("type")
+        kind, own = inner.get("type"), _OWN & inner.keys()
+        if kind == "string" and own == {"enum"}:
+            return taken(inner, choices_said(tuple(inner["enum"])))
         if kind == "string" and _is_date(inner):
-            return {**inner, ONE_OF: name_of(days_said)}
-        if not _OWN.isdisjoint(inner):
+            return taken(inner, days_said)
+        if own:
             return inner
         if kind in ("integer", "number"):
-            return {**inner, ONE_OF: name_of(whole_numbers_said if kind == "integer" else numbers_said)}
+            return taken(inner, whole_numbers_said if kind == "integer" else numbers_said)
+        if kind == "string" and _AS_TIME.search(inner.get("description", "")):
+            return taken(inner, times_said)
         if kind == "string":
-            return {"anyOf": [{**inner, COPIED: True}, {**inner, ONE_OF: name_of(days_and_times_said)}]}
+            return {"anyOf": [{**inner, COPIED: True}, taken(inner, days_and_times_said)]}
         return inner
 
-    sources = (whole_numbers_said, numbers_said, days_said, days_and_times_said)
-    return contract.narrowed(
-        rewrite(contract.full_schema, held), {name_of(source): source for source in sources}
-    )
+    return contract.narrowed(rewrite(contract.full_schema, held), sources)
 
 
 def _is_date(schema: Schema) -> bool:
     """Whether a schema of texts says that it wants a date and nothing more."""
     own = _OWN & schema.keys()
+    if not own:
+        return _AS_DATE.search(schema.get("description", "")) is not None
     return (own == {"format"} and schema["format"] == "date") or (
         own <= {"format", "pattern"} and schema.get("pattern") == DATE.pattern
     )
@@ -93,7 +108,7 @@ def said(contract: Contract, context: ToolContext) -> tuple[str, ...]:
     required = {name: parts.get(name, {}) for name in contract.full_schema.get("required", ())}
     dates = [name for name, schema in required.items() if schema.get(ONE_OF) == days_said.__name__]
     enough = len(days_said(context) or ()) >= len(dates)
-    text = " ".join(re.findall(r"\w+", context.request.casefold()))
+    text = _plain(context.request)
     counted = {_one(word) for word in _words_after_numbers(context.request)}
     return tuple(
         name
@@ -104,10 +119,57 @@ def said(contract: Contract, context: ToolContext) -> tuple[str, ...]:
     )
 
 
+def told(contract: Contract, context: ToolContext) -> tuple[str, ...]:
+    """Optional arguments of a grounded contract that a call which stands alone has: the request says them.
+
+    It says one value of a choice, or one day where the tool takes one day. Of requests for one call that say
+    the one value of an optional choice, 415 of 427 have it in the call, of those for several calls 204 of 255
+    (Schema-Guided Dialogue and generated ones).
+    """
+    if context.references:
+        return ()
+    parts, required = contract.full_schema.get("properties", {}), contract.full_schema.get("required", ())
+    text = _plain(context.request)
+    days = [name for name, schema in parts.items() if schema.get(ONE_OF) == days_said.__name__]
+    one_day = len(days) == len(days_said(context) or ()) == 1
+    return tuple(
+        name
+        for name, schema in parts.items()
+        if name not in required
+        and (
+            (one_day and name in days)
+            or (ONE_OF in schema and "enum" in schema and len(_choices(schema["enum"], text)) == 1)
+        )
+    )
+
+
+@lru_cache(maxsize=4096)
+def choices_said(values: tuple[str, ...]) -> Source:
+    """The values of a choice whose words a request says; None, which is all, where it says or denies none."""
+
+    def given(context: ToolContext) -> tuple[str, ...] | None:
+        return None if context.references else _choices(values, _plain(context.request)) or None
+
+    given.__name__ = f"choices said of {', '.join(values)}"
+    return given
+
+
+def _choices(values: Sequence[str], text: str) -> tuple[str, ...]:
+    """Those of the values that stand in a text; none where one of them is denied."""
+    found = tuple(value for value in values if _stands(value, text))
+    denied = any(re.search(_DENIED.format(_plain(value)), text) for value in found)
+    return () if denied else found
+
+
 def _stands(value: Any, text: str) -> bool:
     """Whether the words of a choice stand in a text; "a" and "on" stand anywhere."""
-    words = " ".join(re.findall(r"[^\W_]+", str(value).casefold()))
+    words = _plain(str(value))
     return len(words) > _SHORT and f" {words} " in f" {text} "
+
+
+def _plain(text: str) -> str:
+    """The words of a text in small letters with a blank between each two."""
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 def _words_after_numbers(text: str) -> Iterator[str]:
@@ -151,16 +213,31 @@ def days_said(context: ToolContext) -> tuple[str, ...] | None:
     if context.references:
         return None
     text, now = context.request, context.now
-    return tuple(dict.fromkeys(str(KINDS["date"].read(phrase, now)) for phrase in phrases("date", text, now)))
+    found = [
+        phrase
+        for whole in phrases("date", text, now)
+        # "Seven nights from 1 May" says two days.
+        for phrase in (
+            whole,
+            *(inner for part in _COUNTED_FROM.split(whole)[1:] for inner in phrases("date", part, now)),
+        )
+    ]
+    return tuple(dict.fromkeys(str(KINDS["date"].read(phrase, now)) for phrase in found))
+
+
+def times_said(context: ToolContext) -> tuple[str, ...] | None:
+    """Times of the request as ``HH:MM``; None where results of earlier steps count."""
+    if context.references:
+        return None
+    text, now = context.request, context.now
+    clocks = [KINDS["time"].read(phrase, now) for phrase in phrases("time", text, now)]
+    return tuple(dict.fromkeys(_clock(clock) for clock in clocks))
 
 
 def days_and_times_said(context: ToolContext) -> tuple[str, ...] | None:
     """Days and times of the request as ISO 8601 writes them, which tools mostly ask for."""
-    days, text, now = days_said(context), context.request, context.now
-    if days is None:
-        return None
-    clocks = [KINDS["time"].read(phrase, now) for phrase in phrases("time", text, now)]
-    return tuple(dict.fromkeys([*days, *(_clock(clock) for clock in clocks)]))
+    days, times = days_said(context), times_said(context)
+    return None if days is None or times is None else tuple(dict.fromkeys([*days, *times]))
 
 
 def _clock(clock: object) -> str:
@@ -171,7 +248,8 @@ def _clock(clock: object) -> str:
 def _numbers(text: str, now: datetime) -> Iterator[Decimal]:
     """Each number of a text as often as it is said; a share of a hundred in both forms."""
     for phrase in (*phrases("date", text, now), *phrases("time", text, now)):
-        text = text.replace(phrase, " ")
+        text = text.replace(phrase, f" {' '.join(found[0] for found in _AMOUNT.finditer(phrase))} ")
+    text = text.lower()
     for found in numbers_found(text):
         yield from _read(found)
     for numeral in _NUMERALS.finditer(text):

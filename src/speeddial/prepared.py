@@ -13,7 +13,7 @@ from speeddial.definition import tool_of
 from speeddial.errors import ContractViolation, NotFound, UserError
 from speeddial.expert import Expert
 from speeddial.given import GIVEN
-from speeddial.grounding import grounded, lacking, said
+from speeddial.grounding import grounded, lacking, said, told
 from speeddial.messages import ASK, REFUSE
 from speeddial.ranking import best
 from speeddial.tool import Tool, ToolContext
@@ -107,17 +107,18 @@ def _prepared(expert: Expert, tools: Mapping[str, Tool], context: ToolContext) -
             tool_line(name, contract.full_schema, tools[name].description)
             for name, contract in contracts.items()
         ]
-    held, gone, known = contracts, {}, {}
+    held, gone, known, alone = contracts, {}, {}, {}
     if expert.grounded:
         held = {name: grounded(one) for name, one in contracts.items()}
         gone = {name: kinds for name, one in held.items() if (kinds := lacking(one, context))}
         known = {name: given for name, one in held.items() if (given := said(one, context))}
-    shared = _union(held, gone, known, several=several, refuse=expert.refuses)
+        alone = {name: given for name, one in held.items() if (given := told(one, context))}
+    shared = _union(held, gone, known, alone, several=several, refuse=expert.refuses)
     try:
         bound = shared.bound(context.copied_from, context)
     except ContractViolation:
         # Nothing can be called here: to say so is the one answer left.
-        shared = _union(held, gone, known, several=several, refuse=True)
+        shared = _union(held, gone, known, alone, several=several, refuse=True)
         bound = shared.bound(context.copied_from, context)
     about = _SAID | {name: tool.description for name, tool in tools.items()}
     definitions = [
@@ -134,6 +135,7 @@ def _union(
     contracts: Mapping[str, Contract],
     gone: Mapping[str, tuple[str, ...]],
     known: Mapping[str, tuple[str, ...]],
+    alone: Mapping[str, tuple[str, ...]],
     *,
     several: bool,
     refuse: bool,
@@ -144,15 +146,25 @@ def _union(
         gone: those that cannot be called for this request, with what they lack; where several calls are an
             answer they can be asked about.
         known: of the others, the arguments that cannot be asked about.
+        alone: optional arguments that a call of the tool has where it is the only one.
     """
     names = tuple(
-        (name, contract.schema_hash, gone.get(name), known.get(name), *contract.sources.values())
+        (
+            name,
+            contract.schema_hash,
+            gone.get(name),
+            known.get(name),
+            alone.get(name),
+            *contract.sources.values(),
+        )
         for name, contract in contracts.items()
     )
     shared = _UNIONS.get((several, refuse, names))
     if shared is None:
         shared = (
-            several_calls(contracts, gone, known) if several else union_of_calls(contracts, refuse=refuse)
+            several_calls(contracts, gone, known, alone)
+            if several
+            else union_of_calls(contracts, refuse=refuse)
         )
         if len(_UNIONS) >= _MOST_UNIONS:
             _UNIONS.clear()

@@ -33,6 +33,7 @@ class SeveralCallsContract(CallsContract):
         tools: the contract of each tool's arguments; the question's, unless it is to be made of theirs.
         lacking: tools that cannot be called here, with the required arguments that are to be asked for.
         said: of the other tools, the required arguments that are not to be asked for.
+        alone: the optional arguments that a tool's call has where it is the only one.
 
     Attributes:
         tools: those that can be called, the question's (where any tool has a required argument) and the
@@ -44,6 +45,7 @@ class SeveralCallsContract(CallsContract):
         tools: Mapping[str, Contract],
         lacking: Mapping[str, Sequence[str]] = NOTHING,
         said: Mapping[str, Sequence[str]] = NOTHING,
+        alone: Mapping[str, Sequence[str]] = NOTHING,
     ) -> None:
         known = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
         called = {name: contract for name, contract in known.items() if name not in lacking}
@@ -53,7 +55,7 @@ class SeveralCallsContract(CallsContract):
         elif question := _question(known, lacking, said):
             others = {ASK: Contract.from_schema(question, name=ASK), **others}
         super().__init__({**called, **others})
-        self._called = called
+        self._called, self._alone = called, alone
 
     @cached_property
     def _item(self) -> Schema:
@@ -69,20 +71,24 @@ class SeveralCallsContract(CallsContract):
         shared = {f"x-call-{number}": branch for number, branch in enumerate(self._item["anyOf"])}
         calls = [{"$ref": f"#/$defs/{name}"} for name in shared]
         several = {"type": "array", "items": {"anyOf": calls}, "minItems": 2, "maxItems": MOST_CALLS}
+        single = [
+            _with_required(branch, self._alone[name], definitions) if self._alone.get(name) else call
+            for name, branch, call in zip(self._called, branches, calls, strict=False)
+        ]
         return {
-            "anyOf": [*calls, *branches[len(self._called) :], _closed({"calls": several})],
+            "anyOf": [*single, *branches[len(self._called) :], _closed({"calls": several})],
             "$defs": {**definitions, **shared},
         }
 
     def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
         # Without a question there was nothing to ask for, and there still is not.
         every = {name: one.full_schema.get("required", ()) for name, one in tools.items()}
-        return SeveralCallsContract(tools, said={} if ASK in tools else every)
+        return SeveralCallsContract(tools, said={} if ASK in tools else every, alone=self._alone)
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded answer; each of several calls is checked by itself."""
         if not self._called or not (isinstance(value, dict) and "calls" in value):
-            return super().check(value)
+            return super().check(value) or self._left_out(value)
         calls = value["calls"]
         if len(value) > 1:
             return [Problem("", "calls and no other key", ", ".join(value))]
@@ -92,6 +98,16 @@ class SeveralCallsContract(CallsContract):
             problem._replace(path=f"calls[{number}].{problem.path}".removesuffix("."))
             for number, call in enumerate(calls)
             for problem in self._check_call(call, lambda: self._item, self._called)
+        ]
+
+    def _left_out(self, call: Any) -> list[Problem]:
+        """The problems of a valid call that stands alone: optional arguments that it should have."""
+        name, arguments = call["name"], call["arguments"]
+        properties = self.tools[name].full_schema.get("properties", {})
+        return [
+            Problem(f"arguments.{key}", "a value, which the request says", "nothing")
+            for key in self._alone.get(name, ())
+            if key in properties and key not in arguments
         ]
 
     def load(self, value: Any) -> Any:
@@ -123,6 +139,7 @@ def several_calls(
     tools: Mapping[str, Contract],
     lacking: Mapping[str, Sequence[str]] = NOTHING,
     said: Mapping[str, Sequence[str]] = NOTHING,
+    alone: Mapping[str, Sequence[str]] = NOTHING,
 ) -> SeveralCallsContract:
     """The contract of one or several calls of `tools`, a typed question or a typed refusal.
 
@@ -130,6 +147,7 @@ def several_calls(
         tools: tool name to the contract of its arguments, in the order that prompts show.
         lacking: those that can only be asked about, with the required arguments that nothing is known of.
         said: of the others, the required arguments that are known, which are not asked about.
+        alone: the optional arguments that a tool's call has where it is the only one.
 
     Raises:
         DefinitionError: no tools, or a tool called like the question or the refusal.
@@ -139,7 +157,7 @@ def several_calls(
     for name in (ASK, REFUSE):
         if name in tools:
             raise DefinitionError(f"a tool is named {name!r}, as a typed answer is", hint="rename the tool")
-    return SeveralCallsContract(tools, lacking, said)
+    return SeveralCallsContract(tools, lacking, said, alone)
 
 
 def _question(
@@ -156,6 +174,16 @@ def _question(
     if not branches:
         return None
     return branches[0] if len(branches) == 1 else {"anyOf": branches}
+
+
+def _with_required(call: Schema, keys: Sequence[str], definitions: Schema) -> Schema:
+    """A call whose arguments need these too, as far as binding left them."""
+    arguments = call["properties"]["arguments"]
+    if "$ref" in arguments:
+        arguments = definitions[arguments["$ref"].rpartition("/")[2]]
+    known = [key for key in keys if key in arguments.get("properties", {})]
+    required = list(dict.fromkeys([*arguments.get("required", ()), *known]))
+    return _closed({**call["properties"], "arguments": {**arguments, "required": required}})
 
 
 def _closed(properties: Schema) -> Schema:
