@@ -26,6 +26,7 @@ from speeddial.grounding import (
     numbers_said,
     said,
     told,
+    twice,
     whole_numbers_said,
 )
 from speeddial.messages import ToolCall, ToolCalls
@@ -313,6 +314,41 @@ def test_one_number_is_not_two_arguments() -> None:
 
 def test_a_number_beyond_its_bounds_is_none() -> None:
     assert lacking(grounded(tool_of(WATER).contract), context("water it for 500 minutes")) == ("minutes",)
+
+
+FLIGHT = {
+    "name": "flight",
+    "parameters": {
+        "properties": {
+            "origin": {"type": "string"},
+            "stops": {"type": "array", "items": {"type": "string"}},
+            "to": {"type": "string"},
+            "seat": {"type": "string", "enum": ["window", "aisle"]},
+        },
+        "required": ["to", "origin"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "arguments", "optional", "required"),
+    [
+        ("to Lyon from Rome", {"to": "Lyon", "origin": "Rome"}, (), ()),
+        ("to Lyon", {"to": "Lyon", "origin": "lyon"}, (), ("origin", "to")),
+        ("to Lyon from Lyon", {"to": "Lyon", "origin": "Lyon"}, (), ()),
+        ("to St Lyon", {"to": "St Lyon", "origin": "Lyon"}, (), ()),
+        ("a window flight to Lyon", {"to": "window", "seat": "window", "origin": "Lyon"}, (), ()),
+        ("to Lyon via Nice", {"to": "Lyon", "stops": ["Nice", "Lyon"]}, ("stops",), ()),
+        ("later", {"to": "2026-11-25", "origin": "2026-11-25"}, (), ()),
+        ("!", {"to": "!", "origin": "!"}, (), ()),
+    ],
+)
+def test_words_are_given_to_as_many_arguments_as_they_are_said(
+    request_: str, arguments: dict[str, Any], optional: tuple[str, ...], required: tuple[str, ...]
+) -> None:
+    found = twice(tool_of(FLIGHT).contract, arguments, context(request_))
+    assert (found.optional, tuple(sorted(found.required))) == (optional, required)
+    assert bool(found.problems) is bool(optional or required)
 
 
 def test_results_of_earlier_steps_leave_arguments_free() -> None:

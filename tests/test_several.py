@@ -114,6 +114,58 @@ def test_a_question_goes_to_the_person(runner: Runner) -> None:
     assert (row.status, row.parsed) == ("question", QUESTION)
 
 
+BOOKS = {
+    "name": "books",
+    "parameters": {
+        "properties": {
+            "author": {"type": "string"},
+            "subject": {"type": "string"},
+            "shelf": {"type": "string"},
+        },
+        "required": ["subject", "shelf"],
+    },
+}
+
+
+def called(**arguments: str) -> dict[str, Any]:
+    return {"name": "books", "arguments": arguments}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        (
+            {"author": "jazz", "subject": "jazz", "shelf": "hall"},
+            called(subject="jazz", shelf="hall"),
+            called(author="jazz", subject="hall", shelf="hall"),
+        ),
+        (
+            {"subject": "jazz", "shelf": "jazz"},
+            {"name": "ask", "arguments": {"tool": "books", "argument": "shelf", "question": "Which?"}},
+            called(subject="jazz", shelf="hall"),
+        ),
+    ],
+)
+def test_words_given_to_two_arguments_are_decoded_again_with_less_to_choose_from(
+    runner: Runner, first: dict[str, str], second: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    writer = replace(runner.project.experts["writer"], grounded=True)
+    runner.project.experts["writer"] = writer  # type: ignore[index]
+    model = says(called(**first), second)
+    request = "books about jazz in the hall"
+    outcome = runner.call_sync("writer", request, given={"tools": [BOOKS]}, execute=False)
+    assert outcome.status is (Status.CORRECTED if second["name"] == "books" else Status.QUESTION)
+    one, two = runner.record.interactions()
+    assert (one.status, two.status, two.parent) == ("failed", outcome.status, one.id)
+    assert "other words than" in one.error and two.reason and two.parsed == second
+    asked, again = model.requests
+    assert asked.messages == again.messages, "nothing is fed back"
+    asked.contract.parse(json.dumps(called(**first)))
+    for wrong in (called(**first), refused):
+        with pytest.raises(ContractViolation):
+            again.contract.parse(json.dumps(wrong))
+
+
 def test_given_tools_are_decoded_and_never_run(runner: Runner) -> None:
     says({"calls": [OSLO, OSLO]}, OSLO, REFUSE, REFUSE)
     given = {"tools": [WEATHER, "add"]}

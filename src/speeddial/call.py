@@ -288,6 +288,7 @@ class Caller:
             model=member.model,
             messages=messages,
             contract=prepared.contract,
+            check=prepared.check,
             adapter=expert.adapter if member.tuned else None,
             adapter_version=expert.version if member.tuned else "",
             tools=prepared.definitions,
@@ -310,6 +311,12 @@ class Caller:
             if reply.error is not None:
                 # Without the whole example: small models copy it (benchmarks/README.md, repair).
                 feedback = problems_text(reply.error.problems)
+                if closer := prepared.closer(said) if reply.refused_by_check else None:
+                    # Asked the same with less to choose from: no small model makes much of words about it.
+                    question = replace(
+                        question, contract=closer, parent=reply.interaction, reason=feedback, check=None
+                    )
+                    continue
             else:
                 ended = await self._take(
                     phone,

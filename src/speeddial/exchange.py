@@ -145,6 +145,8 @@ class Reply:
     error: ContractViolation | None = None
     rows: tuple[int, ...] = ()
     """Every row that it took: two where the first answer was cut off."""
+    refused_by_check: bool = False
+    """Whether the contract holds and the question's check alone refused it."""
 
     @property
     def cut_off(self) -> bool:
@@ -387,10 +389,13 @@ def _judge(
         if salvaged and (problems or not _names_its_tool(completion.text, value)):
             # What is said of a text that could not be salvaged is of the text alone: no ending is on record.
             salvaged, value = False, contract.parse(completion.text)
-        if problems:
-            raise ContractViolation(problems, raw=completion.text)
     except ContractViolation as error:
         return Reply(interaction, completion, None, Status.FAILED, error, rows=(interaction,))
+    if problems:
+        refused = ContractViolation(problems, raw=completion.text)
+        return Reply(
+            interaction, completion, None, Status.FAILED, refused, (interaction,), refused_by_check=True
+        )
     if salvaged:
         status = Status.SALVAGED
     elif isinstance(value, ToolCall) and value.is_refusal:

@@ -8,17 +8,21 @@ about. A choice of which it says a value is that value, and a call that stands a
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from speeddial.contract import Contract
 from speeddial.contract.scalars import DATE
 from speeddial.contract.schemas import COPIED, ONE_OF, Schema, rewrite
 from speeddial.contract.source import Source, name_of
+from speeddial.errors import Problem
 from speeddial.tool import ToolContext
 from speeddial.values.found import KINDS, phrases
 from speeddial.values.numbers import as_number, numbers_found
@@ -141,6 +145,59 @@ def told(contract: Contract, context: ToolContext) -> tuple[str, ...]:
             or (ONE_OF in schema and "enum" in schema and len(_choices(schema["enum"], text)) == 1)
         )
     )
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Arguments of one call that hold words which the request says fewer times than they do."""
+
+    optional: tuple[str, ...]
+    required: tuple[str, ...]
+    """Beside each other; one that shares its words with optional ones alone is not here."""
+    problems: list[Problem]
+
+
+def twice(contract: Contract, arguments: Mapping[str, Any], context: ToolContext) -> Twice:
+    """What shares its words with another argument: one of them is wrong.
+
+    "Find books about jazz" is for a subject or for an author, not for both. A small model that began with an
+    argument of which nothing is said gives it what is at hand: of 139 calls of development cases that
+    did so none was right, of 4,888 right calls none does.
+
+    Args:
+        contract: of the tool as it came, not `grounded`.
+    """
+    parts, required = contract.full_schema.get("properties", {}), contract.full_schema.get("required", ())
+    holders: dict[str, list[str]] = {}
+    for name, value in arguments.items():
+        if name in parts:
+            for words in {_plain(text) for text in _copied_texts(value, parts[name])}:
+                holders.setdefault(words, []).append(name)
+    text = f" {_plain(context.request).replace(' ', '  ')} "
+    shared = {
+        words: names
+        for words, names in holders.items()
+        if words and 1 <= text.count(f" {words.replace(' ', '  ')} ") < len(names)
+    }
+    problems = [
+        Problem(f"arguments.{name}", f"other words than {other} holds", json.dumps(words, ensure_ascii=False))
+        for words, names in shared.items()
+        for name, other in pairwise(reversed(names))
+    ]
+    needed = [[name for name in names if name in required] for names in shared.values()]
+    return Twice(
+        tuple(dict.fromkeys(name for names in shared.values() for name in names if name not in required)),
+        tuple(dict.fromkeys(name for names in needed if len(names) > 1 for name in names)),
+        problems,
+    )
+
+
+def _copied_texts(value: Any, schema: Schema) -> Iterator[str]:
+    if isinstance(value, str) and _OWN.isdisjoint(schema):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _copied_texts(item, schema.get("items") or {})
 
 
 @lru_cache(maxsize=4096)

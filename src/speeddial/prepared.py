@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from speeddial.contract import CallsContract, Contract, several_calls, union_of_calls
 from speeddial.contract.toolline import tool_line
 from speeddial.definition import tool_of
-from speeddial.errors import ContractViolation, NotFound, UserError
+from speeddial.errors import ContractViolation, NotFound, Problem, UserError
 from speeddial.expert import Expert
 from speeddial.given import GIVEN
-from speeddial.grounding import grounded, lacking, said, told
-from speeddial.messages import ASK, REFUSE
+from speeddial.grounding import Twice, grounded, lacking, said, told, twice
+from speeddial.messages import ASK, REFUSE, ToolCall
 from speeddial.ranking import best
 from speeddial.tool import Tool, ToolContext
 
@@ -40,6 +40,10 @@ class Prepared:
     """Tools as training data shows them, the refusal among them: name, description, parameters."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """Those that can be called, by name."""
+    check: Callable[[Any], list[Problem]] | None = None
+    """What no grammar can say of an answer."""
+    closer: Callable[[str], Contract | None] = lambda text: None
+    """The contract of a second try in place of an error fed back, for an answer that `check` refused."""
 
 
 async def prepare(expert: Expert, context: ToolContext, known: Mapping[str, Tool]) -> Prepared:
@@ -107,19 +111,26 @@ def _prepared(expert: Expert, tools: Mapping[str, Tool], context: ToolContext) -
             tool_line(name, contract.full_schema, tools[name].description)
             for name, contract in contracts.items()
         ]
-    held, gone, known, alone = contracts, {}, {}, {}
+    held = _Held(contracts)
     if expert.grounded:
-        held = {name: grounded(one) for name, one in contracts.items()}
-        gone = {name: kinds for name, one in held.items() if (kinds := lacking(one, context))}
-        known = {name: given for name, one in held.items() if (given := said(one, context))}
-        alone = {name: given for name, one in held.items() if (given := told(one, context))}
-    shared = _union(held, gone, known, alone, several=several, refuse=expert.refuses)
-    try:
-        bound = shared.bound(context.copied_from, context)
-    except ContractViolation:
-        # Nothing can be called here: to say so is the one answer left.
-        shared = _union(held, gone, known, alone, several=several, refuse=True)
-        bound = shared.bound(context.copied_from, context)
+        tight = {name: grounded(one) for name, one in contracts.items()}
+        held = _Held(
+            tight,
+            {name: kinds for name, one in tight.items() if (kinds := lacking(one, context))},
+            {name: given for name, one in tight.items() if (given := said(one, context))},
+            {name: given for name, one in tight.items() if (given := told(one, context))},
+        )
+    shared, bound = _bound(expert, held, context)
+
+    def check(answer: Any) -> list[Problem]:
+        one = isinstance(answer, ToolCall) and answer.name in contracts
+        return twice(contracts[answer.name], answer.arguments, context).problems if one else []
+
+    def closer(text: str) -> Contract | None:
+        answer = bound.parse(text)
+        found = twice(contracts[answer.name], answer.arguments, context)
+        return _bound(expert, held.without(answer.name, found), context)[1]
+
     about = _SAID | {name: tool.description for name, tool in tools.items()}
     definitions = [
         {"name": name, "description": about[name], "parameters": contracts.get(name, arguments).schema}
@@ -128,43 +139,66 @@ def _prepared(expert: Expert, tools: Mapping[str, Tool], context: ToolContext) -
     if expert.lexicon is not None:
         prefaces.append(expert.lexicon.heading(context.request))
     # Tools of one kind say the same; it is said once.
-    return Prepared(bound, [line for line in dict.fromkeys(prefaces) if line], definitions, tools)
+    lines = [line for line in dict.fromkeys(prefaces) if line]
+    if not (expert.grounded and several):
+        return Prepared(bound, lines, definitions, tools)
+    return Prepared(bound, lines, definitions, tools, check, closer)
 
 
-def _union(
-    contracts: Mapping[str, Contract],
-    gone: Mapping[str, tuple[str, ...]],
-    known: Mapping[str, tuple[str, ...]],
-    alone: Mapping[str, tuple[str, ...]],
-    *,
-    several: bool,
-    refuse: bool,
-) -> CallsContract:
-    """What can be answered with tools.
+@dataclass(frozen=True)
+class _Held:
+    """Tools' contracts as one request holds them."""
 
-    Args:
-        gone: those that cannot be called for this request, with what they lack; where several calls are an
-            answer they can be asked about.
-        known: of the others, the arguments that cannot be asked about.
-        alone: optional arguments that a call of the tool has where it is the only one.
-    """
+    contracts: Mapping[str, Contract]
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those that cannot be called for this request, with what they lack; where several calls are an answer
+    they can be asked about."""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the others, the arguments that cannot be asked about."""
+    alone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Optional arguments that a call of the tool has where it is the only one."""
+
+    def without(self, tool: str, found: Twice) -> _Held:
+        """The same after a call of a tool that gave words to more arguments than the request does."""
+        if len(found.required) > 1:
+            return replace(self, gone={**self.gone, tool: found.required})
+        contract = self.contracts[tool]
+        properties = contract.full_schema["properties"]
+        left = {key: schema for key, schema in properties.items() if key not in found.optional}
+        narrower = contract.narrowed({**contract.full_schema, "properties": left}, {})
+        return replace(self, contracts={**self.contracts, tool: narrower})
+
+
+def _bound(expert: Expert, held: _Held, context: ToolContext) -> tuple[CallsContract, CallsContract]:
+    """What can be answered with tools, and the same bound to the request."""
+    several = expert.calls == "several"
+    shared = _union(held, several=several, refuse=expert.refuses)
+    try:
+        return shared, shared.bound(context.copied_from, context)
+    except ContractViolation:
+        # Nothing can be called here: to say so is the one answer left.
+        shared = _union(held, several=several, refuse=True)
+        return shared, shared.bound(context.copied_from, context)
+
+
+def _union(held: _Held, *, several: bool, refuse: bool) -> CallsContract:
     names = tuple(
         (
             name,
             contract.schema_hash,
-            gone.get(name),
-            known.get(name),
-            alone.get(name),
+            held.gone.get(name),
+            held.known.get(name),
+            held.alone.get(name),
             *contract.sources.values(),
         )
-        for name, contract in contracts.items()
+        for name, contract in held.contracts.items()
     )
     shared = _UNIONS.get((several, refuse, names))
     if shared is None:
         shared = (
-            several_calls(contracts, gone, known, alone)
+            several_calls(held.contracts, held.gone, held.known, held.alone)
             if several
-            else union_of_calls(contracts, refuse=refuse)
+            else union_of_calls(held.contracts, refuse=refuse)
         )
         if len(_UNIONS) >= _MOST_UNIONS:
             _UNIONS.clear()
