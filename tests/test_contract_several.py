@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from speeddial.contract import Contract, several_calls
+from speeddial.contract.several import SeveralCallsContract
 from speeddial.definition import tool_of
 from speeddial.errors import ContractViolation, DefinitionError, UserError
 from speeddial.messages import ToolCall, ToolCalls
@@ -87,14 +88,44 @@ def test_what_is_no_answer_is_named_and_cannot_be_decoded(text: str, path: str) 
     assert not accepts(CALLS, text)
 
 
-@given(st.integers())
-def test_whatever_the_grammar_admits_is_valid(seed: int) -> None:
-    text = walk(CALLS, random.Random(seed))
+NARROW = several_calls(
+    {item["name"]: tool_of(item).contract for item in (WEATHER, TREE, PING)},
+    alone={"get_weather": ("days",)},
+    fitting=("get_weather", "ping"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (ONE, "arguments.days"),
+        ('{"name":"plant.tree","arguments":{"tree":{"label":"oak"}}}', "name"),
+        (QUESTION.replace("get_weather", "plant.tree").replace("city", "tree"), "arguments.tool"),
+        (ONE.replace("}}", ',"days":2}}'), None),
+        (QUESTION, None),
+        (REFUSAL, None),
+        (TWO, None),
+    ],
+)
+def test_a_call_that_stands_alone_may_be_held_closer_than_one_of_several(text: str, path: str | None) -> None:
+    assert accepts(NARROW, text) is (path is None)
+    if path is None:
+        assert NARROW.dump(NARROW.parse(text)) == text
+        return
+    with pytest.raises(ContractViolation) as caught:
+        NARROW.parse(text)
+    assert caught.value.problems[0].path == path
+
+
+@pytest.mark.parametrize("calls", [CALLS, NARROW])
+@given(seed=st.integers())
+def test_whatever_the_grammar_admits_is_valid(calls: SeveralCallsContract, seed: int) -> None:
+    text = walk(calls, random.Random(seed))
     if text is None:
         return
-    value = CALLS.parse(text)
-    assert Draft202012Validator(CALLS.full_schema).is_valid(json.loads(text))
-    assert CALLS.parse(CALLS.dump(value)) == value
+    value = calls.parse(text)
+    assert Draft202012Validator(calls.full_schema).is_valid(json.loads(text))
+    assert calls.parse(calls.dump(value)) == value
 
 
 def _schema(kind: str) -> st.SearchStrategy[dict[str, Any]]:

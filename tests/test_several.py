@@ -166,6 +166,25 @@ def test_words_given_to_two_arguments_are_decoded_again_with_less_to_choose_from
             again.contract.parse(json.dumps(wrong))
 
 
+def test_a_call_or_a_question_is_of_a_tool_that_the_request_speaks_of(runner: Runner) -> None:
+    writer = replace(runner.project.experts["writer"], grounded=True)
+    runner.project.experts["writer"] = writer  # type: ignore[index]
+    jazz, weather = called(subject="jazz", shelf="hall"), {**OSLO, "arguments": {"city": "jazz"}}
+    question = {"tool": "get_weather", "argument": "city", "question": "Where?"}
+    model = says(jazz, jazz)
+    for request in ("books about jazz in the hall", "jazz in the hall"):
+        outcome = runner.call_sync("writer", request, given={"tools": [BOOKS, WEATHER]}, execute=False)
+        assert outcome.status is Status.EXACT
+    spoken, anyone = (request.contract for request in model.requests)
+    for other in (weather, {"name": "ask", "arguments": question}):
+        anyone.parse(json.dumps(other))
+        with pytest.raises(ContractViolation):
+            spoken.parse(json.dumps(other))
+    both = json.dumps({"calls": [jazz, weather]})
+    assert len(spoken.parse(both).calls) == 2, "of several calls each may be said in other words"
+    assert "get_weather(" in model.requests[0].messages[1].content
+
+
 def test_given_tools_are_decoded_and_never_run(runner: Runner) -> None:
     says({"calls": [OSLO, OSLO]}, OSLO, REFUSE, REFUSE)
     given = {"tools": [WEATHER, "add"]}

@@ -18,6 +18,18 @@ _COMMON = frozenset(
     )
 )
 
+_OF_ANY_TOOL = _COMMON | frozenset(
+    re.findall(
+        r"\w+",
+        "about all also any book could create data date detail details find give has here hey hi id info "
+        "information just know let like list look make name need new no not number off one our out place "
+        "search set show some string tell text thanks then there these those time type up us use used user "
+        "value want was were where who will would yes",
+    )
+)
+_TELLING = 3
+"""Letters of a word that tells one tool from another, at least."""
+
 
 class Index:
     """Texts as counted words, scored by BM25 (Robertson and Zaragoza 2009; k1 1.2, b 0.75).
@@ -66,6 +78,22 @@ def best(query: str, texts: Mapping[str, str], limit: int) -> list[str]:
     """
     scores = Index({name: words(text) for name, text in texts.items()}).scores(set(words(query)))
     return sorted(texts, key=lambda name: -scores[name])[:limit]
+
+
+def related(query: str, texts: Mapping[str, str]) -> list[str]:
+    """The names of the texts of tools that share a word with a query which not any tool might have, in order.
+
+    Args:
+        query: the request.
+        texts: name -> what is known of it.
+    """
+    asked = _telling(query)
+    return [name for name, text in texts.items() if not asked.isdisjoint(_telling(text))]
+
+
+def _telling(text: str) -> set[str]:
+    parts = (part.lower() for part in _PART.findall(_CAMEL.sub(" ", text)))
+    return {_stem(part) for part in parts if len(part) >= _TELLING and part not in _OF_ANY_TOOL}
 
 
 def words(text: str) -> list[str]:

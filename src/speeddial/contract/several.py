@@ -6,7 +6,7 @@ call would cost five tokens of every answer (15 become 20 for a tool with one ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +34,8 @@ class SeveralCallsContract(CallsContract):
         lacking: tools that cannot be called here, with the required arguments that are to be asked for.
         said: of the other tools, the required arguments that are not to be asked for.
         alone: the optional arguments that a tool's call has where it is the only one.
+        fitting: tools of which a call that stands alone, or a question, can be; any of them where none is
+            given.
 
     Attributes:
         tools: those that can be called, the question's (where any tool has a required argument) and the
@@ -46,16 +48,18 @@ class SeveralCallsContract(CallsContract):
         lacking: Mapping[str, Sequence[str]] = NOTHING,
         said: Mapping[str, Sequence[str]] = NOTHING,
         alone: Mapping[str, Sequence[str]] = NOTHING,
+        fitting: Collection[str] = (),
     ) -> None:
         known = {name: contract for name, contract in tools.items() if name not in (ASK, REFUSE)}
         called = {name: contract for name, contract in known.items() if name not in lacking}
+        near = [name for name in known if name in fitting] or list(known)
         others = {REFUSE: Contract.from_schema(REFUSAL, name=REFUSE)}
         if ASK in tools:
             others = {ASK: tools[ASK], **others}
-        elif question := _question(known, lacking, said):
+        elif question := _question({name: known[name] for name in near}, lacking, said):
             others = {ASK: Contract.from_schema(question, name=ASK), **others}
         super().__init__({**called, **others})
-        self._called, self._alone = called, alone
+        self._called, self._alone, self._near = called, alone, frozenset(near)
 
     @cached_property
     def _item(self) -> Schema:
@@ -74,6 +78,7 @@ class SeveralCallsContract(CallsContract):
         single = [
             _with_required(branch, self._alone[name], definitions) if self._alone.get(name) else call
             for name, branch, call in zip(self._called, branches, calls, strict=False)
+            if name in self._near
         ]
         return {
             "anyOf": [*single, *branches[len(self._called) :], _closed({"calls": several})],
@@ -83,12 +88,14 @@ class SeveralCallsContract(CallsContract):
     def _of(self, tools: Mapping[str, Contract]) -> CallsContract:
         # Without a question there was nothing to ask for, and there still is not.
         every = {name: one.full_schema.get("required", ()) for name, one in tools.items()}
-        return SeveralCallsContract(tools, said={} if ASK in tools else every, alone=self._alone)
+        return SeveralCallsContract(
+            tools, said={} if ASK in tools else every, alone=self._alone, fitting=self._near
+        )
 
     def check(self, value: Any) -> list[Problem]:
         """Every problem of a decoded answer; each of several calls is checked by itself."""
         if not self._called or not (isinstance(value, dict) and "calls" in value):
-            return super().check(value) or self._left_out(value)
+            return super().check(value) or self._unfit(value)
         calls = value["calls"]
         if len(value) > 1:
             return [Problem("", "calls and no other key", ", ".join(value))]
@@ -100,9 +107,11 @@ class SeveralCallsContract(CallsContract):
             for problem in self._check_call(call, lambda: self._item, self._called)
         ]
 
-    def _left_out(self, call: Any) -> list[Problem]:
-        """The problems of a valid call that stands alone: optional arguments that it should have."""
+    def _unfit(self, call: Any) -> list[Problem]:
+        """The problems of a valid call that stands alone: its tool, or arguments that it should have."""
         name, arguments = call["name"], call["arguments"]
+        if name in self._called and name not in self._near:
+            return [Problem("name", "a tool that the request speaks of", name, tuple(sorted(self._near)))]
         properties = self.tools[name].full_schema.get("properties", {})
         return [
             Problem(f"arguments.{key}", "a value, which the request says", "nothing")
@@ -140,6 +149,7 @@ def several_calls(
     lacking: Mapping[str, Sequence[str]] = NOTHING,
     said: Mapping[str, Sequence[str]] = NOTHING,
     alone: Mapping[str, Sequence[str]] = NOTHING,
+    fitting: Collection[str] = (),
 ) -> SeveralCallsContract:
     """The contract of one or several calls of `tools`, a typed question or a typed refusal.
 
@@ -148,6 +158,7 @@ def several_calls(
         lacking: those that can only be asked about, with the required arguments that nothing is known of.
         said: of the others, the required arguments that are known, which are not asked about.
         alone: the optional arguments that a tool's call has where it is the only one.
+        fitting: tools of which a call that stands alone, or a question, can be; any where none is given.
 
     Raises:
         DefinitionError: no tools, or a tool called like the question or the refusal.
@@ -157,7 +168,7 @@ def several_calls(
     for name in (ASK, REFUSE):
         if name in tools:
             raise DefinitionError(f"a tool is named {name!r}, as a typed answer is", hint="rename the tool")
-    return SeveralCallsContract(tools, lacking, said, alone)
+    return SeveralCallsContract(tools, lacking, said, alone, fitting)
 
 
 def _question(
